@@ -1,0 +1,61 @@
+"""The Celery app, and the pulse by which every worker keeps the system in order."""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+from kombu import Queue
+
+logger = logging.getLogger(__name__)
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "contextvision_site.settings")
+
+app = Celery("contextvision")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+# `train` is for a worker of its own, with one process and no fork: a training would hold up
+# everything else, and CUDA cannot be started again in a forked process.
+app.conf.task_queues = [Queue("default"), Queue("train")]
+app.autodiscover_tasks()
+
+
+class Pulse(bootsteps.StartStopStep):
+    """Tells every few seconds that this worker is there, and does the system's maintenance.
+
+    It stands in for a scheduler process: with any worker running, lost jobs come back.
+    """
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.timer_entry: Any = None
+
+    def start(self, parent: Any) -> None:
+        from gallery.models import WorkerPulse
+
+        interval = WorkerPulse.INTERVAL.total_seconds()
+        self.beat(parent)
+        self.timer_entry = parent.timer.call_repeatedly(interval, self.beat, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        if self.timer_entry is not None:
+            self.timer_entry.cancel()
+
+    def beat(self, parent: Any) -> None:
+        from django.db import close_old_connections
+
+        from gallery.models import WorkerPulse
+        from gallery.services.maintenance import maintain
+
+        close_old_connections()
+        try:
+            WorkerPulse.objects.beat(parent.hostname, ", ".join(sorted(app.amqp.queues)))
+            maintain()
+        except Exception:  # an outage of the database: the next beat tries again
+            logger.warning("Maintenance failed; it is tried again.", exc_info=True)
+        finally:
+            close_old_connections()
+
+
+app.steps["worker"].add(Pulse)

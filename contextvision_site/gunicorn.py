@@ -1,0 +1,38 @@
+"""How the web server runs: `gunicorn --config python:contextvision_site.gunicorn`."""
+
+import logging
+import threading
+from typing import Any
+
+wsgi_app = "contextvision_site.wsgi"
+# One process, because each holds its own copy of the model; queries and pages share its threads.
+workers = 1
+worker_class = "gthread"
+# More than the searches that may wait for the model (search/engine.py), so that the next one is
+# told to come back instead of waiting unseen.
+threads = 48
+timeout = 60  # seconds; torch is imported and a model read at the start, on a slow disk too
+graceful_timeout = 10  # seconds for requests under way when the server is told to stop
+control_socket_disable = True  # nobody uses it, and two servers of one user would share its path
+
+logger = logging.getLogger(__name__)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the live model and index before the first visitor asks."""
+    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+
+def _warm_up() -> None:
+    from django.db import Error, connection
+
+    from mlcore.errors import ContextVisionError
+    from search.engine import get_engine
+
+    try:
+        with get_engine().encoding() as encoder:
+            encoder.encode_texts(["a first sentence is slower than those that follow"])
+    except (ContextVisionError, Error) as error:
+        logger.warning("Nothing can be searched yet: %s", error)
+    finally:
+        connection.close()

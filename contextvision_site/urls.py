@@ -1,0 +1,39 @@
+"""All addresses of the site."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import include, path
+
+from contextvision_site import health
+
+api = [
+    path("", include("search.api.urls")),
+    path("", include("gallery.api.urls")),
+]
+
+# Without those by which a forgotten password is reset by mail: no mail is sent from here.
+accounts = [
+    path("login/", auth_views.LoginView.as_view(), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("password_change/", auth_views.PasswordChangeView.as_view(), name="password_change"),
+    path(
+        "password_change/done/",
+        auth_views.PasswordChangeDoneView.as_view(),
+        name="password_change_done",
+    ),
+]
+
+urlpatterns = [
+    path("", include("search.urls")),
+    path("", include("gallery.urls")),
+    path("api/v1/", include((api, "api"))),
+    path("accounts/", include(accounts)),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+]
+
+handler400 = "contextvision_site.errors.bad_request"
+handler403 = "contextvision_site.errors.permission_denied"
+handler404 = "contextvision_site.errors.not_found"
+handler500 = "contextvision_site.errors.server_error"

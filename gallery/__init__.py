@@ -1,0 +1,1 @@
+"""What exists: pictures, captions, their vectors, model and index versions, and jobs."""

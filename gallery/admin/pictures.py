@@ -1,0 +1,204 @@
+"""Pictures, their captions, tags and collections."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from gallery.admin.base import (
+    ModelAdmin,
+    RecordAdmin,
+    TabularInline,
+    job_link,
+    person,
+    thumbnail_of,
+)
+from gallery.admin.versions import may_rebuild, rebuild_index
+from gallery.forms import UploadForm
+from gallery.models import Caption, Collection, Image, ImageEmbedding, Job, Tag
+from gallery.services import images as service
+from gallery.services import jobs
+from gallery.views.uploading import limits, upload_context
+
+
+class CaptionInline(TabularInline[Caption, Image]):
+    model = Caption
+    extra = 1
+    fields = ["order", "text", "source"]
+
+
+@admin.register(Image)
+class ImageAdmin(ModelAdmin[Image]):
+    list_display = [
+        "thumbnail", "name", "caption", "collection", "visibility", "dimensions", "created_at",
+    ]  # fmt: skip
+    list_display_links = ["name"]
+    list_filter = ["visibility", "split", "collection", "format", "created_at"]
+    list_select_related = ["collection"]
+    list_per_page = 50
+    search_fields = ["title", "captions__text", "tags__name", "source", "sha256"]
+    search_help_text = "Title, captions, tags, source or SHA-256."
+    autocomplete_fields = ["tags", "collection", "owner"]
+    date_hierarchy = "created_at"
+    inlines = [CaptionInline]
+    actions = ["embed", rebuild_index]
+    readonly_fields = [
+        "preview", "original", "sha256", "dimensions", "format", "size", "uploader", "created_at",
+    ]  # fmt: skip
+    fieldsets = [
+        (None, {"fields": ["preview", "title", "tags", "collection"]}),
+        ("Who sees it", {"fields": ["visibility", "owner"]}),
+        ("Data set", {"fields": ["split", "source", "taken_at"]}),
+        ("File", {"fields": ["original", "format", "dimensions", "size", "sha256"]}),
+        ("History", {"fields": ["uploader", "created_at"]}),
+    ]
+    change_list_template = "admin/gallery/image/change_list.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
+        return super().get_queryset(request).prefetch_related("captions")
+
+    def has_rebuild_permission(self, request: HttpRequest) -> bool:
+        return may_rebuild(request)
+
+    @admin.display(description="Picture")
+    def thumbnail(self, image: Image) -> SafeString | str:
+        return thumbnail_of(image)
+
+    @admin.display(description="Name", ordering="title")
+    def name(self, image: Image) -> str:
+        return str(image)
+
+    @admin.display(description="First caption")
+    def caption(self, image: Image) -> str:
+        return image.caption
+
+    @admin.display(description="Pixels", ordering="width")
+    def dimensions(self, image: Image) -> str:
+        return f"{image.width} × {image.height}"
+
+    @admin.display(description="Size")
+    def size(self, image: Image) -> str:
+        return filesizeformat(image.bytes)
+
+    @admin.display(description="Picture")
+    def preview(self, image: Image) -> SafeString:
+        return format_html(
+            '<a href="{}"><img class="admin-preview" src="{}" alt="{}"></a>',
+            image.get_absolute_url(),
+            reverse("gallery:display", args=[image.pk]),
+            image.caption or image,
+        )
+
+    @admin.display(description="Original file")
+    def original(self, image: Image) -> SafeString:
+        return format_html(
+            '<a href="{}" download>Download</a>', reverse("gallery:original", args=[image.pk])
+        )
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Adding means uploading: many pictures at once, with the form of the upload page."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Upload pictures",
+            "opts": self.opts,
+            "form": form,
+            **limits(),
+            **upload_context(form, person(request)),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/gallery/image/upload.html", context)
+
+    def delete_model(self, request: HttpRequest, obj: Image) -> None:
+        service.delete_images([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        service.delete_images(queryset)
+
+    @admin.action(description="Embed the selected pictures", permissions=["change"])
+    def embed(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True))
+        job = jobs.start(Job.Kind.EMBED, {"images": ids}, user=person(request))
+        text = "Queued: {}. Pictures that have a vector already are passed over."
+        messages.success(request, format_html(text, job_link(job)))
+
+
+class NamesPictures(ModelAdmin[Any]):
+    """A name that pictures carry, with how many of them do."""
+
+    search_fields = ["name"]
+    ordering = ["name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        counted: QuerySet[Any] = rows.annotate(image_count=Count("images"))
+        return counted
+
+    @admin.display(description="Pictures", ordering="image_count")
+    def pictures(self, row: Any) -> int:
+        return int(row.image_count)
+
+
+@admin.register(Collection)
+class CollectionAdmin(NamesPictures):
+    list_display = ["name", "description", "pictures"]
+
+
+@admin.register(Tag)
+class TagAdmin(NamesPictures):
+    list_display = ["name", "pictures"]
+
+
+@admin.register(Caption)
+class CaptionAdmin(ModelAdmin[Caption]):
+    list_display = ["text", "thumbnail", "order", "source"]
+    list_filter = ["source"]
+    list_select_related = ["image"]
+    search_fields = ["text"]
+    raw_id_fields = ["image"]
+
+    @admin.display(description="Picture")
+    def thumbnail(self, caption: Caption) -> SafeString | str:
+        return thumbnail_of(caption.image)
+
+
+@admin.register(ImageEmbedding)
+class ImageEmbeddingAdmin(RecordAdmin[ImageEmbedding]):
+    """Vectors. One that is removed is made again by the next embedding job."""
+
+    list_display = ["id", "thumbnail", "model_version", "created_at"]
+    list_filter = ["model_version", "created_at"]
+    list_select_related = ["image", "model_version"]
+    fields = ["image", "model_version", "width", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImageEmbedding]:
+        return super().get_queryset(request).defer("vector")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ImageEmbedding | None = None
+    ) -> list[str]:
+        return ["image", "model_version", "width", "created_at"]
+
+    @admin.display(description="Picture")
+    def thumbnail(self, embedding: ImageEmbedding) -> SafeString | str:
+        return thumbnail_of(embedding.image)
+
+    @admin.display(description="Vector width")
+    def width(self, embedding: ImageEmbedding) -> int:
+        return embedding.model_version.dim
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ImageEmbedding | None = None
+    ) -> bool:
+        return False

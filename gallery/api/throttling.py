@@ -1,0 +1,107 @@
+"""How often somebody may ask, for the API and for the pages that cost as much as it does.
+
+The limits come from settings. They keep one careless program from crowding everybody else out;
+they are no defence against an attack (counting is not atomic, and a cache without a server counts
+in each process for itself).
+"""
+
+import logging
+import math
+import time
+from typing import Any
+
+from django.core.cache import caches
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+
+logger = logging.getLogger(__name__)
+
+PAUSE_AFTER_OUTAGE = 10.0
+"""Seconds for which a cache that failed is left alone: each try may cost its whole timeout."""
+
+
+class SteadyCache:
+    """The shared cache; the process's own one while the shared one is out of reach."""
+
+    def __init__(self) -> None:
+        self._shared_again_at = 0.0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if time.monotonic() >= self._shared_again_at:
+            try:
+                return caches["default"].get(key, default)
+            except Exception as error:  # each kind of cache raises its own kinds of errors
+                self._leave_alone(error)
+        return caches["local"].get(key, default)
+
+    def set(self, key: str, value: Any, timeout: float) -> None:
+        if time.monotonic() >= self._shared_again_at:
+            try:
+                caches["default"].set(key, value, timeout)
+            except Exception as error:
+                self._leave_alone(error)
+            else:
+                return
+        caches["local"].set(key, value, timeout)
+
+    def _leave_alone(self, error: Exception) -> None:
+        self._shared_again_at = time.monotonic() + PAUSE_AFTER_OUTAGE
+        logger.warning(
+            "The shared cache cannot be used (%s); requests are counted in this process.", error
+        )
+
+
+class CountingThrottle(SimpleRateThrottle):
+    """Counts in the shared cache where there is one, and refuses beyond a rate of the settings."""
+
+    cache = SteadyCache()  # type: ignore[assignment]  # the two methods that are called
+
+    def get_rate(self) -> Any:
+        # Read at each use, so that a changed setting needs no new class.
+        rates: Any = api_settings.DEFAULT_THROTTLE_RATES
+        return rates[str(self.scope)]
+
+    def wait(self) -> float | None:
+        """Whole seconds, at least one: a client that waits them is let in."""
+        seconds = super().wait()
+        return None if seconds is None else max(1, math.ceil(seconds))
+
+
+class PersonThrottle(CountingThrottle):
+    """Counts by account, or by address where nobody is logged in."""
+
+    scope = "anonymous"
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        self.scope = "user" if request.user.is_authenticated else "anonymous"
+        self.rate = self.get_rate()
+        self.num_requests, self.duration = self.parse_rate(self.rate)
+        return super().allow_request(request, view)
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        user = request.user
+        ident = user.pk if user.is_authenticated else self.get_ident(request)
+        return self.cache_format % {"scope": self.scope, "ident": ident}
+
+
+class LoginThrottle(CountingThrottle):
+    """Counts attempts to get a token, by address."""
+
+    scope = "login"
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+def seconds_to_wait(request: HttpRequest) -> int | None:
+    """Count a page's request; return nothing if it may be answered, else the seconds to wait.
+
+    Pages and API share one allowance. To be answered with status 429 and ``Retry-After``.
+    """
+    throttle = PersonThrottle()
+    # DRF asks the request for its user, headers and META, which Django's own has too.
+    if throttle.allow_request(request, None):
+        return None
+    return int(throttle.wait() or 1)

@@ -1,0 +1,27 @@
+"""Addresses of the API, but for the search."""
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+from rest_framework.routers import SimpleRouter
+
+from gallery.api import views
+from gallery.api.auth import LogoutAllView, LogoutView, TokenView
+from gallery.api.docs import DocsView, SchemaView
+
+router = SimpleRouter(use_regex_path=False)
+router.register("images", views.ImageViewSet, basename="image")
+router.register("images/<int:image_pk>/captions", views.CaptionViewSet, basename="caption")
+router.register("jobs", views.JobViewSet, basename="job")
+router.register("failures", views.FailureViewSet, basename="failure")
+router.register("models", views.ModelVersionViewSet, basename="model")
+router.register("indexes", views.IndexVersionViewSet, basename="index")
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api:docs"), name="root"),
+    path("", include(router.urls)),
+    path("auth/token/", TokenView.as_view(), name="token"),
+    path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("auth/logoutall/", LogoutAllView.as_view(), name="logout-all"),
+    path("schema/", SchemaView.as_view(), name="schema"),
+    path("docs/", DocsView.as_view(), name="docs"),
+]

@@ -1,0 +1,307 @@
+"""The gallery for programs: validate, one service call, data out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from gallery.api.filters import FailureFilterSet, ImageFilterSet, JobFilterSet
+from gallery.api.pagination import PicturePages
+from gallery.api.parsers import BoundedMultiPartParser
+from gallery.api.permissions import StaffOnly, StaffOrReadOnly
+from gallery.api.problems import PICTURE_REJECTED, PICTURE_TOO_LARGE, ProblemError, ProblemKind
+from gallery.api.serializers import (
+    CaptionSerializer,
+    FailureSerializer,
+    ImageChangesSerializer,
+    ImageSerializer,
+    IndexVersionSerializer,
+    JobRequestSerializer,
+    JobSerializer,
+    ModelVersionSerializer,
+    UploadResultSerializer,
+    UploadSerializer,
+)
+from gallery.models import Caption, Failure, Image, IndexVersion, Job, ModelVersion
+from gallery.services import images, jobs, versions
+from gallery.services.jobs import JobError
+from gallery.uploads import Admission, Destination, upload_limits
+from mlcore.errors import ContextVisionError, IndexFileError, IndexMismatchError
+
+JOB_STATE = ProblemKind(409, "job-state", "Not in this state")
+INDEX_CANNOT_SERVE = ProblemKind(409, "index-unusable", "Index unusable")
+
+Problems = Mapping[type[ContextVisionError], ProblemKind]
+Extra = Mapping[str, set[str]]
+
+
+def _person(request: Request) -> User:
+    """Tell who asks, where the permission has made sure that it is somebody."""
+    return cast(User, request.user)
+
+
+class _Read(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
+    """Lists and single records."""
+
+    filter_backends = [DjangoFilterBackend]
+    lookup_value_converter = "int"
+
+
+def _job_answer(view: viewsets.GenericViewSet[Any], job: Job) -> Response:
+    """Answer that the work is queued, and where it can be watched."""
+    data = JobSerializer(job, context=view.get_serializer_context()).data
+    return Response(data, status=202, headers={"Location": data["url"]})
+
+
+QUEUED = {202: OpenApiResponse(JobSerializer, "Queued; an unfinished one of its kind serves too.")}
+QUEUED_AGAIN = {202: OpenApiResponse(JobSerializer, "Queued as a new job.")}
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List the pictures that this account may see"),
+    retrieve=extend_schema(summary="Read one picture"),
+    destroy=extend_schema(summary="Delete a picture, its captions, vectors and files"),
+)
+class ImageViewSet(mixins.DestroyModelMixin, _Read):
+    queryset = Image.objects.none()
+    serializer_class = ImageSerializer
+    permission_classes = [StaffOrReadOnly]
+    pagination_class = PicturePages
+    filterset_class = ImageFilterSet
+    extra_problems: ClassVar[Extra] = {"create": {"422"}}
+
+    def get_queryset(self) -> QuerySet[Image]:
+        visible = Image.objects.visible_to(self.request.user)
+        return visible.with_details().select_related("owner")
+
+    def get_parsers(self) -> Any:
+        # The schema asks without a request; it names the content type with the operation.
+        is_upload = self.request is not None and self.request.method == "POST"
+        return [BoundedMultiPartParser()] if is_upload else super().get_parsers()
+
+    max_body_bytes: ClassVar[int | None] = None  # files have their own limit, each
+
+    @extend_schema(
+        summary="Upload one or more pictures",
+        request={"multipart/form-data": UploadSerializer},
+        responses={
+            201: OpenApiResponse(UploadResultSerializer, "At least one picture is new."),
+            200: OpenApiResponse(UploadResultSerializer, "All of them were there already."),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Take in files; what became of each is told in the order they were sent.
+
+        A file that is not accepted does not hold up the others. Where none is accepted the answer
+        is a problem (413 or 422) that names each file. The same bytes are stored once: sent again,
+        they answer with the picture that is there.
+        """
+        upload = UploadSerializer(data=request.data)
+        upload.is_valid(raise_exception=True)
+        data = upload.validated_data
+        files = data["file"]
+        destination = _destination(data, _person(request))
+        admissions, job = images.add_uploads(files, destination, captions=data.get("captions", ()))
+        if all(admission.image is None for admission in admissions):
+            raise _all_rejected(admissions, files)
+        result = {"results": admissions, "job": job}
+        answer = UploadResultSerializer(result, context=self.get_serializer_context()).data
+        is_new = any(admission.created for admission in admissions)
+        headers = {"Location": answer["results"][0]["image"]["url"]} if len(files) == 1 else None
+        return Response(answer, status=201 if is_new else 200, headers=headers)
+
+    @extend_schema(
+        summary="Change a picture's record",
+        request=ImageChangesSerializer,
+        responses=ImageSerializer,
+        examples=[
+            OpenApiExample(
+                "Tags and captions",
+                {"tags": ["dog", "beach"], "captions": ["Two dogs run along a beach."]},
+                request_only=True,
+            )
+        ],
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        image = self.get_object()
+        changes = ImageChangesSerializer(data=request.data)
+        changes.is_valid(raise_exception=True)
+        images.update_image(image, changes.validated_data)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def perform_destroy(self, instance: Image) -> None:
+        images.delete_images([instance])
+
+
+def _destination(data: Mapping[str, Any], user: User) -> Destination:
+    """Say where the files go; a collection or a tag that is new is made now."""
+    return Destination(
+        uploader=user,
+        owner=user,
+        visibility=data["visibility"],
+        collection=images.collection_named(data.get("collection", "")),
+        tags=tuple(images.tags_named(data.get("tags", []))),
+    )
+
+
+def _all_rejected(admissions: Sequence[Admission], files: Sequence[Any]) -> ProblemError:
+    limit = upload_limits().max_bytes
+    kind = PICTURE_TOO_LARGE if any(file.size > limit for file in files) else PICTURE_REJECTED
+    errors: dict[str, list[str]] = {}
+    for admission in admissions:
+        errors.setdefault(admission.name, []).append(admission.error)
+    return ProblemError(kind, " ".join(admission.error for admission in admissions), errors)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List a picture's captions, in order"),
+    retrieve=extend_schema(summary="Read one caption"),
+    create=extend_schema(summary="Add a caption after the others"),
+    partial_update=extend_schema(summary="Change the words of a caption"),
+    destroy=extend_schema(summary="Delete a caption"),
+)
+@extend_schema(
+    parameters=[OpenApiParameter("image_pk", int, OpenApiParameter.PATH, description="Picture.")]
+)
+class CaptionViewSet(viewsets.ModelViewSet[Caption]):
+    """Captions of one picture. To change their order, send all of them to the picture."""
+
+    queryset = Caption.objects.none()
+    serializer_class = CaptionSerializer
+    permission_classes = [StaffOrReadOnly]
+    pagination_class = None
+    http_method_names = ["get", "post", "patch", "delete"]
+    lookup_value_converter = "int"
+
+    def image(self) -> Image:
+        visible = Image.objects.visible_to(self.request.user)
+        return get_object_or_404(visible, pk=self.kwargs["image_pk"])
+
+    def get_queryset(self) -> QuerySet[Caption]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return self.image().captions.all()
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.instance = images.add_caption(self.image(), serializer.validated_data["text"])
+
+    def perform_update(self, serializer: Any) -> None:
+        serializer.save(source=Caption.Source.PERSON)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List jobs, newest first"),
+    retrieve=extend_schema(summary="Read one job: its state and progress"),
+)
+class JobViewSet(_Read):
+    queryset = Job.objects.select_related("created_by")
+    serializer_class = JobSerializer
+    permission_classes = [StaffOnly]
+    filterset_class = JobFilterSet
+    problem_kinds: ClassVar[Problems] = {JobError: JOB_STATE}
+    extra_problems: ClassVar[Extra] = {"cancel": {"409"}, "retry": {"409"}}
+
+    @extend_schema(summary="Start work", request=JobRequestSerializer, responses=QUEUED)
+    def create(self, request: Request) -> Response:
+        wanted = JobRequestSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        if wanted.validated_data["kind"] == Job.Kind.INDEX:
+            return _job_answer(self, versions.request_rebuild(user=_person(request)))
+        job = jobs.start(Job.Kind.EMBED, user=_person(request), key=Job.Kind.EMBED)
+        return _job_answer(self, job)
+
+    @extend_schema(
+        operation_id="jobs_cancel", summary="Stop a job at its next safe point", request=None
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: int) -> Response:
+        jobs.cancel(self.get_object())
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(
+        operation_id="jobs_retry",
+        summary="Run a finished job again",
+        request=None,
+        responses=QUEUED_AGAIN,
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: int) -> Response:
+        return _job_answer(self, jobs.retry(self.get_object(), user=_person(request)))
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List what could not be taken in or embedded, and why"),
+    retrieve=extend_schema(summary="Read one failure"),
+)
+class FailureViewSet(_Read):
+    queryset = Failure.objects.select_related("job")
+    serializer_class = FailureSerializer
+    permission_classes = [StaffOnly]
+    filterset_class = FailureFilterSet
+    problem_kinds: ClassVar[Problems] = {JobError: JOB_STATE}
+    extra_problems: ClassVar[Extra] = {"retry": {"409"}}
+
+    @extend_schema(
+        operation_id="failures_retry",
+        summary="Try one item again",
+        request=None,
+        responses=QUEUED_AGAIN,
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: int) -> Response:
+        return _job_answer(self, jobs.retry_failure(self.get_object(), user=_person(request)))
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List the models that vectors were made with"),
+    retrieve=extend_schema(summary="Read one model"),
+)
+class ModelVersionViewSet(_Read):
+    queryset = ModelVersion.objects.all()
+    serializer_class = ModelVersionSerializer
+    permission_classes = [StaffOnly]
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List the indexes that are kept"),
+    retrieve=extend_schema(summary="Read one index"),
+)
+class IndexVersionViewSet(_Read):
+    queryset = IndexVersion.objects.select_related("model_version")
+    serializer_class = IndexVersionSerializer
+    permission_classes = [StaffOnly]
+    problem_kinds: ClassVar[Problems] = {
+        IndexFileError: INDEX_CANNOT_SERVE,
+        IndexMismatchError: INDEX_CANNOT_SERVE,
+    }
+    extra_problems: ClassVar[Extra] = {"activate": {"409"}}
+
+    @extend_schema(
+        operation_id="indexes_activate", summary="Make an index live, forward or back", request=None
+    )
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: int) -> Response:
+        """Its files and its model are checked first; searches go on all the while."""
+        versions.make_active(self.get_object())
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(
+        operation_id="indexes_rebuild", summary="Rebuild the index", request=None, responses=QUEUED
+    )
+    @action(detail=False, methods=["post"])
+    def rebuild(self, request: Request) -> Response:
+        return _job_answer(self, versions.request_rebuild(user=_person(request)))

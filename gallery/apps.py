@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class GalleryConfig(AppConfig):
+    name = "gallery"
+
+    def ready(self) -> None:
+        from gallery import checks  # noqa: F401  (registers the system checks)

@@ -1,0 +1,144 @@
+"""System checks: what an operator should mend, in words.
+
+`manage.py check` runs those that need no database; `manage.py check --database default` runs all.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connection
+
+
+@register(Tags.files)
+def data_folder_is_writable(**_: Any) -> list[CheckMessage]:
+    """Pictures, indexes and models can be written where they belong."""
+    folders = [settings.MEDIA_ROOT, settings.INDEX_DIR, settings.MODELS_DIR]
+    problems: list[CheckMessage] = []
+    for folder in map(Path, folders):
+        # A folder that is not there yet will be made in the nearest one that is.
+        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        try:
+            with TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            problems.append(
+                Error(
+                    f"The folder {existing} cannot be written to ({error.strerror}).",
+                    hint="Let this user write to it, or set CONTEXTVISION_DATA_DIR to another one.",
+                    id="contextvision.E001",
+                )
+            )
+    return problems
+
+
+@register(Tags.compatibility)
+def model_can_be_meant(**_: Any) -> list[CheckMessage]:
+    """CONTEXTVISION_MODEL at least looks like something that could be loaded."""
+    name = settings.CONTEXTVISION_MODEL
+    if name == "starter" or (name and Path(name).expanduser().is_dir()):
+        return []
+    looks_like_a_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if "/" in name and not looks_like_a_path:
+        return []
+    return [
+        Error(
+            f"CONTEXTVISION_MODEL={name!r} names no model: there is no such folder."
+            if looks_like_a_path
+            else f"CONTEXTVISION_MODEL={name!r} names no model.",
+            hint="Use 'starter', a CLIP name on the hub such as openai/clip-vit-base-patch32, or "
+            "the folder of a checkpoint.",
+            id="contextvision.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def hosts_are_named(**_: Any) -> list[CheckMessage]:
+    """Requests for any host at all are not answered."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Warning(
+            "CONTEXTVISION_ALLOWED_HOSTS contains '*', so requests with a forged host name are "
+            "answered too.",
+            hint="List the names under which visitors reach the site.",
+            id="contextvision.W003",
+        )
+    ]
+
+
+@register(Tags.database)
+def workers_are_seen(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Somebody does the work that is queued, and the database can take as many as there are."""
+    from gallery.models import WorkerPulse
+
+    if not _can_be_asked(databases, WorkerPulse._meta.db_table):
+        return []
+    count = WorkerPulse.objects.alive().count()
+    if not count:
+        return [
+            Warning(
+                "No worker has been seen lately, so uploaded pictures wait and cannot be found.",
+                hint="Start one: 'make worker', or "
+                "'celery --app contextvision_site worker --pool threads'.",
+                id="contextvision.W004",
+            )
+        ]
+    if count > 1 and connection.vendor == "sqlite":
+        return [
+            Warning(
+                f"{count} workers share an SQLite database, which lets one of them write at a "
+                "time.",
+                hint="Run one worker, or move to PostgreSQL with DATABASE_URL.",
+                id="contextvision.W005",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The live index is of the model of the settings, and its files are there."""
+    from gallery.models import IndexVersion
+
+    if not _can_be_asked(databases, IndexVersion._meta.db_table):
+        return []
+    live = IndexVersion.objects.active()
+    if live is None:
+        return []
+    problems: list[CheckMessage] = []
+    wanted, found = settings.CONTEXTVISION_MODEL, live.model_version.reference
+    if wanted != found:
+        problems.append(
+            Warning(
+                f"CONTEXTVISION_MODEL is {wanted!r}, but the live index was made with {found!r}, "
+                "which goes on answering searches.",
+                hint=f"To change over, run 'manage.py embed --model {wanted}' and then "
+                f"'manage.py build_index --model {wanted}'; to stay, set "
+                f"CONTEXTVISION_MODEL={found}.",
+                id="contextvision.W006",
+            )
+        )
+    if not live.path.is_dir():
+        problems.append(
+            Warning(
+                f"The files of the live index are missing: {live.path}.",
+                hint="Run 'manage.py build_index': it makes them again from the stored vectors.",
+                id="contextvision.W007",
+            )
+        )
+    return problems
+
+
+def _can_be_asked(databases: Iterable[str] | None, table: str) -> bool:
+    """Tell whether the database was to be checked, answers, and has been migrated."""
+    if databases is None or connection.alias not in databases:
+        return False
+    try:
+        return table in connection.introspection.table_names()
+    except DatabaseError:
+        return False  # Django's own checks and every command tell so

@@ -1,0 +1,99 @@
+"""Vectors of pictures: the truth from which any index can be built again."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from django.db import connection, models, transaction
+
+from gallery.models.image import Image
+from gallery.models.version import ModelVersion
+from mlcore.config import FloatMatrix, IdVector
+
+_WRITERS_LOCK = 0x436F6E5669
+"""Number of the PostgreSQL advisory lock that makes embedding rows commit in the order of their
+ids, so that "later than this id" never passes over a row that was slow to commit."""
+
+_READ_CHUNK = 2_000
+"""Rows fetched at a time; 2,000 vectors of 512 are 4 MB."""
+
+
+class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
+    def later_than(self, version: ModelVersion, watermark: int) -> Self:
+        return self.filter(model_version=version, pk__gt=watermark).order_by("pk")
+
+    def store(self, version: ModelVersion, image_ids: Sequence[int], vectors: FloatMatrix) -> int:
+        """Keep the vectors of these pictures, and return how many were kept.
+
+        A picture that was deleted meanwhile is left out; one that has a vector already keeps it,
+        since its file cannot have changed.
+        """
+        rows = dict(zip(image_ids, vectors, strict=True))
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS_LOCK])
+            # Locked against deletion until the vectors are in.
+            images = Image.objects.select_for_update(no_key=True).filter(pk__in=rows)
+            present = sorted(images.order_by("pk").values_list("pk", flat=True))
+            self.bulk_create(
+                [
+                    ImageEmbedding(
+                        image_id=image_id,
+                        model_version=version,
+                        vector=np.ascontiguousarray(rows[image_id], dtype="<f4").tobytes(),
+                    )
+                    for image_id in present
+                ],
+                ignore_conflicts=True,
+            )
+        return len(present)
+
+    def matrix(self) -> tuple[IdVector, FloatMatrix, int]:
+        """Read picture ids, their vectors and the highest row id, in the order of row ids.
+
+        All rows must be of one model version. Memory is that of the matrix and one chunk.
+        """
+        ids: list[int] = []
+        chunks: list[FloatMatrix] = []
+        watermark = 0
+        pending: list[bytes] = []
+        rows = self.order_by("pk").values_list("pk", "image_id", "vector")
+        for pk, image_id, vector in rows.iterator(chunk_size=_READ_CHUNK):
+            watermark = pk
+            ids.append(image_id)
+            pending.append(bytes(vector))
+            if len(pending) == _READ_CHUNK:
+                chunks.append(_unpack(pending))
+                pending = []
+        if pending:
+            chunks.append(_unpack(pending))
+        vectors = np.concatenate(chunks) if chunks else np.empty((0, 0), dtype=np.float32)
+        return np.asarray(ids, dtype=np.int64), vectors, watermark
+
+
+def _unpack(vectors: list[bytes]) -> FloatMatrix:
+    flat = np.frombuffer(b"".join(vectors), dtype="<f4").astype(np.float32, copy=False)
+    return flat.reshape(len(vectors), -1)
+
+
+class ImageEmbedding(models.Model):
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="embeddings")
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, related_name="embeddings"
+    )
+    vector = models.BinaryField(help_text="float32, little-endian, unit length.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ImageEmbeddingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["image", "model_version"], name="one_embedding_per_model"
+            ),
+        ]
+        indexes = [models.Index(fields=["model_version", "id"], name="embedding_tail")]
+
+    def __str__(self) -> str:
+        return f"Vector of picture {self.image_id} by {self.model_version_id}"

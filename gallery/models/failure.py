@@ -1,0 +1,69 @@
+"""The ledger of failures: one row per item and stage, kept until the item succeeds."""
+
+from django.db import models
+from django.db.models import F
+
+from gallery.models.image import GIVE_UP_AFTER, Image
+from gallery.models.job import Job
+
+
+class FailureQuerySet(models.QuerySet["Failure"]):
+    def record(
+        self,
+        stage: "Failure.Stage",
+        item: str,
+        reason: str,
+        *,
+        job: Job | None = None,
+        image: Image | None = None,
+    ) -> None:
+        """Note one failure of one item; a failure noted before counts one attempt more."""
+        failure, created = self.get_or_create(
+            stage=stage,
+            item=item[:300],
+            defaults={"reason": reason, "job": job, "image": image},
+        )
+        if not created:
+            self.filter(pk=failure.pk).update(
+                reason=reason, job=job, image=image, attempts=F("attempts") + 1
+            )
+
+
+class Failure(models.Model):
+    MAX_ATTEMPTS = GIVE_UP_AFTER
+    """After so many failures an item is left alone until a person retries it."""
+
+    class Stage(models.TextChoices):
+        IMPORT = "import", "Import"
+        EMBED = "embed", "Embedding"
+
+    stage = models.CharField(max_length=8, choices=Stage)
+    item = models.CharField(max_length=300, help_text="File name or picture.")
+    reason = models.TextField()
+    attempts = models.PositiveSmallIntegerField(default=1)
+    job = models.ForeignKey(
+        "gallery.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="failures"
+    )
+    image = models.ForeignKey(
+        "gallery.Image", null=True, blank=True, on_delete=models.CASCADE, related_name="failures"
+    )
+    first_seen = models.DateTimeField(auto_now_add=True)
+    last_seen = models.DateTimeField(auto_now=True)
+
+    objects = FailureQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_seen", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["stage", "item"], name="failure_is_listed_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_stage_display()} of {self.item}: {self.reason}"
+
+    @property
+    def is_traceable(self) -> bool:
+        """Tell whether it is known where the item came from, so that it can be tried again."""
+        if self.stage == self.Stage.EMBED:
+            return self.image_id is not None
+        return self.job is not None and "path" in self.job.params

@@ -1,0 +1,140 @@
+"""Starting, stopping and repeating jobs, and bringing lost ones back."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from gallery import tasks
+from gallery.models import Failure, Job
+from gallery.pipelines import BODIES, run_job
+from mlcore.errors import ContextVisionError
+from mlcore.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+TASKS = {
+    Job.Kind.IMPORT: tasks.import_pictures,
+    Job.Kind.EMBED: tasks.embed_pictures,
+    Job.Kind.INDEX: tasks.rebuild_index,
+}
+
+RESEND_AFTER = timedelta(minutes=5)
+"""A queued job whose message is older is sent again: a restarted broker may have lost it."""
+
+
+class JobError(ContextVisionError):
+    """A job cannot be started, stopped or repeated in the state it is in."""
+
+
+def start(
+    kind: Job.Kind, params: dict[str, Any] | None = None, *, user: User | None = None, key: str = ""
+) -> Job:
+    """Queue a job: its row first, its message once the row is committed.
+
+    ``key`` names work of which one job is enough: while one with the same key is unfinished, that
+    one is returned. With the broker out of reach the job waits as a row, and is sent later.
+    """
+    job = _create(kind, params, user, key)
+    if job.enqueued_at is None:
+        transaction.on_commit(partial(send, job))
+    return job
+
+
+def run_here(
+    kind: Job.Kind, params: dict[str, Any], *, watcher: Progress, user: User | None = None
+) -> Job:
+    """Run a job in this process instead of a worker, and return it finished."""
+    job = _create(kind, params, user, key="")
+    run_job(job.pk, BODIES[kind], watcher=watcher)
+    job.refresh_from_db()
+    return job
+
+
+def _create(kind: Job.Kind, params: dict[str, Any] | None, user: User | None, key: str) -> Job:
+    try:
+        with transaction.atomic():
+            return Job.objects.create(kind=kind, params=params or {}, created_by=user, key=key)
+    except IntegrityError:
+        waiting = Job.objects.unfinished().filter(key=key).first()
+        return waiting or _create(kind, params, user, key)
+
+
+def send(job: Job) -> bool:
+    """Put the job's message into the queue; tell whether the broker took it."""
+    try:
+        TASKS[Job.Kind(job.kind)].apply_async((job.pk,), retry=False)
+    except Exception as error:  # kombu raises the transport's own kinds of errors
+        logger.warning("%s waits: the broker cannot be reached (%s).", job, error)
+        return False
+    Job.objects.filter(pk=job.pk).update(enqueued_at=Now())
+    return True
+
+
+def cancel(job: Job) -> None:
+    """Stop a job at its next safe point; what it finished stays."""
+    if not job.cancel():
+        raise JobError(f"{job} has ended; there is nothing to cancel.")
+
+
+def retry(job: Job, *, user: User | None = None) -> Job:
+    """Start a finished job again, as a new one with the same parameters."""
+    if not job.is_finished:
+        raise JobError(f"{job} has not ended yet; cancel it first or wait.")
+    return start(Job.Kind(job.kind), job.params, user=user)
+
+
+def retry_failure(failure: Failure, *, user: User | None = None) -> Job:
+    """Try one item of the ledger again; its row goes when the item succeeds."""
+    [job] = retry_failures([failure], user=user)
+    return job
+
+
+def retry_failures(failures: Iterable[Failure], *, user: User | None = None) -> list[Job]:
+    """Try items of the ledger again, with one job for each place that they came from.
+
+    Raises:
+        JobError: it is not known any more where one of them came from; none is retried then.
+    """
+    pictures: list[Failure] = []
+    sources: dict[int, list[Failure]] = {}
+    for failure in failures:
+        if not failure.is_traceable:
+            raise JobError(
+                f"Where {failure.item} came from is not known any more; import it again by its "
+                "path."
+            )
+        if failure.stage == Failure.Stage.EMBED:
+            pictures.append(failure)
+        else:
+            sources.setdefault(failure.job_id or 0, []).append(failure)
+    with transaction.atomic():
+        started = [_import_again(group, user) for group in sources.values()]
+        if pictures:
+            ids = [failure.image_id for failure in pictures]
+            Failure.objects.filter(pk__in=[failure.pk for failure in pictures]).update(attempts=0)
+            started.append(start(Job.Kind.EMBED, {"images": ids}, user=user))
+    return started
+
+
+def _import_again(failures: Sequence[Failure], user: User | None) -> Job:
+    """Import these records of one source once more."""
+    job = failures[0].job
+    assert job is not None  # noqa: S101  (those without a job were refused)
+    prefix = f"{Path(job.params['path']).name}: "
+    names = [failure.item.removeprefix(prefix) for failure in failures]
+    return start(Job.Kind.IMPORT, {**job.params, "only": names}, user=user)
+
+
+def recover() -> int:
+    """Bring back jobs whose worker died and messages that were lost; return how many."""
+    for job in Job.objects.abandoned():
+        logger.warning("%s: no sign of life from its worker.", job)
+        job.requeue()
+    return sum(send(job) for job in Job.objects.undelivered(RESEND_AFTER))

@@ -1,0 +1,38 @@
+"""Files on disk that are either whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage
+from django.utils.deconstruct import deconstructible
+
+
+@deconstructible(path="gallery.storage.AtomicFileSystemStorage")
+class AtomicFileSystemStorage(FileSystemStorage):
+    """Django's file storage, but a file appears under its name only when it is complete.
+
+    Names are made from content hashes, so a name that is taken already holds the same bytes: it
+    is replaced, never given a second name.
+    """
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: "File[bytes]") -> str:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                for chunk in content.chunks():
+                    handle.write(chunk)
+                handle.flush()
+                os.fsync(handle.fileno())
+                os.fchmod(handle.fileno(), 0o644)
+            os.replace(temporary, target)  # noqa: PTH105  (the pair of mkstemp above)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return name

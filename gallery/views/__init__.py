@@ -1,0 +1,1 @@
+"""The pages of the gallery: form in, one service call, template out."""

@@ -1,0 +1,56 @@
+"""Who may see a page."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+P = ParamSpec("P")
+
+
+class PageRequest(HttpRequest):
+    """A request as the middleware leaves it; for type checkers."""
+
+    htmx: HtmxDetails
+
+
+class StaffRequest(PageRequest):
+    """A request of a signed-in member of staff; for type checkers."""
+
+    user: User
+
+
+def staff_required(
+    view: Callable[Concatenate[StaffRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Let staff pass, send visitors to the login page, and tell other people 403 in words.
+
+    Decided before anything is looked up, so the answer tells nothing about what exists.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.user.is_staff:
+            return view(cast(StaffRequest, request), *args, **kwargs)
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        if cast(PageRequest, request).htmx:
+            # A fragment cannot hold a login page: the whole page goes there.
+            return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
+        return redirect_to_login(request.get_full_path())
+
+    return guarded
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Tell whether htmx asks for a part of the page, rather than a browser for all of it."""
+    htmx = cast(PageRequest, request).htmx
+    return bool(htmx) and not htmx.history_restore_request

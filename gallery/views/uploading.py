@@ -1,0 +1,60 @@
+"""Taking in many pictures at once."""
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from gallery.forms import UploadForm
+from gallery.services import images as service
+from gallery.uploads import upload_limits
+from gallery.views.access import StaffRequest, staff_required, wants_fragment
+from gallery.views.pictures import suggestions
+from gallery.views.presenting import JobCard
+from mlcore.images import ACCEPTED
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_required
+def upload(request: StaffRequest) -> HttpResponse:
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    context: dict[str, object] = {"form": form, **upload_context(form, request.user)}
+    if wants_fragment(request):
+        template = "gallery/_upload_results.html"
+    else:
+        template, context = "gallery/upload.html", context | limits() | suggestions()
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+def upload_context(form: UploadForm, user: User) -> dict[str, object]:
+    """Take in what the form holds, if it is valid, and tell what became of each file."""
+    if not form.is_bound or not form.is_valid():
+        return {}
+    admissions, job = service.add_uploads(
+        form.cleaned_data["pictures"],
+        form.destination(user),
+        captions=form.cleaned_data["captions"].for_all,
+        captions_by_name=form.cleaned_data["captions"].by_name,
+    )
+    return {
+        "admissions": admissions,
+        "added": sum(item.created for item in admissions),
+        "known": sum(item.image is not None and not item.created for item in admissions),
+        "refused": sum(item.image is None for item in admissions),
+        "card": JobCard(job) if job else None,
+    }
+
+
+def limits() -> dict[str, object]:
+    """What the page says about files before they are chosen."""
+    limit = upload_limits()
+    return {
+        "accepted": ACCEPTED,
+        "max_megabytes": limit.max_bytes // settings.MEGABYTE,
+        "max_bytes": limit.max_bytes,
+        "max_megapixels": limit.max_pixels // 1_000_000,
+        "min_side": limit.min_side,
+        "max_aspect": limit.max_aspect,
+        "max_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
+    }

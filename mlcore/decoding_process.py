@@ -1,0 +1,146 @@
+"""The limited process in which untrusted pictures are decoded; :mod:`mlcore.decoding` starts it.
+
+It reads requests from the socket that is its standard input and answers each on the same socket,
+until the other end is closed. A message is a JSON object and a run of bytes. Nothing is unpickled
+on either side: a picture that took this process over could otherwise take over its parent too.
+"""
+
+import contextlib
+import json
+import math
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from typing import Any
+
+_HEAD = struct.Struct("!II")  # bytes of JSON, bytes after it
+MAX_JSON = 1 << 20
+
+
+class Disconnected(Exception):  # noqa: N818 - an end, not a failure
+    """The other end of the socket is closed."""
+
+
+def send(
+    connection: socket.socket,
+    content: dict[str, Any],
+    body: bytes = b"",
+    deadline: float = math.inf,
+) -> None:
+    """Send one message; ``deadline`` is a moment of ``time.monotonic``, after it TimeoutError."""
+    text = json.dumps(content).encode()
+    for part in (_HEAD.pack(len(text), len(body)) + text, body):
+        _wait_until(connection, deadline)
+        connection.sendall(part)
+
+
+def receive(
+    connection: socket.socket, max_body: int, deadline: float = math.inf
+) -> tuple[dict[str, Any], bytes]:
+    """Return one message.
+
+    Raises:
+        Disconnected: the other end is gone.
+        TimeoutError: the deadline, a moment of ``time.monotonic``, has passed.
+        ValueError: what came is not a message of this kind.
+    """
+    text_size, body_size = _HEAD.unpack(_exactly(connection, _HEAD.size, deadline))
+    if text_size > MAX_JSON or body_size > max_body:
+        raise ValueError("the message is too long")
+    content = json.loads(_exactly(connection, text_size, deadline))
+    if not isinstance(content, dict):
+        raise ValueError("the message is not an object")
+    return content, _exactly(connection, body_size, deadline)
+
+
+def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
+    data = bytearray(count)
+    view = memoryview(data)
+    while view:
+        # Each time anew: an end that sends byte by byte must not win more time with each.
+        _wait_until(connection, deadline)
+        got = connection.recv_into(view)
+        if not got:
+            raise Disconnected
+        view = view[got:]
+    return bytes(data)
+
+
+def _wait_until(connection: socket.socket, deadline: float) -> None:
+    if math.isinf(deadline):
+        connection.settimeout(None)
+    else:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+
+
+def main(memory_bytes: int, task_seconds: float) -> None:
+    """Answer requests on the inherited socket until it closes, within these limits."""
+    _limit("RLIMIT_AS", memory_bytes)
+    _limit("RLIMIT_CORE", 0)
+    # After the limits, and for the parent to know that the imports worked.
+    from mlcore import images  # noqa: F401
+
+    connection = socket.socket(fileno=sys.stdin.fileno())
+    with contextlib.suppress(Disconnected, ConnectionError):
+        send(connection, {"ready": True})
+        while True:
+            request, data = receive(connection, max_body=2**32)
+            # From here on the picture is to blame for whatever happens.
+            send(connection, {"taken": True})
+            # The parent kills this process first; the timer is for when the parent is gone.
+            signal.setitimer(signal.ITIMER_REAL, 1.5 * task_seconds)
+            answer, body = _answer(request, data)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            send(connection, answer, body)
+
+
+def _answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return the answer; "spent" in it asks the parent to replace this process."""
+    from mlcore.errors import ImageRejectedError
+
+    try:
+        return _carry_out(request, data)
+    except ImageRejectedError as error:
+        answer: dict[str, Any] = {"rejected": error.reason}
+        # What memory is left after such a failure is in pieces.
+        return answer | ({"spent": True} if isinstance(error.__context__, MemoryError) else {}), b""
+    except MemoryError:
+        return {"rejected": "decoding it takes more memory than is allowed.", "spent": True}, b""
+    except Exception:
+        return {"failed": traceback.format_exc()}, b""
+
+
+def _carry_out(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    from mlcore import images
+    from mlcore.config import ImageLimits
+
+    limits = ImageLimits(**request["limits"])
+    if request["do"] == "square":
+        side = request["side"]
+        decoded = images.decode_image(data, name="", limits=limits, draft_side=side)
+        return {}, images.square(decoded.image, side).tobytes()
+    decoded = images.decode_image(data, name="", limits=limits, draft_long_side=images.DISPLAY_SIDE)
+    renditions = images.make_renditions(decoded)
+    answer = {
+        "format": decoded.format,
+        "width": decoded.width,
+        "height": decoded.height,
+        "description": decoded.description,
+        "taken_at": decoded.taken_at and decoded.taken_at.isoformat(),
+        "display": len(renditions.display),
+    }
+    return answer, renditions.display + renditions.thumbnail
+
+
+def _limit(name: str, value: int) -> None:
+    # Not every system has every limit: macOS refuses to limit memory.
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        resource.setrlimit(getattr(resource, name), (value, value))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

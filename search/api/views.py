@@ -1,0 +1,152 @@
+"""The search for programs."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.utils.datastructures import MultiValueDict
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from gallery.api.parsers import BoundedJSONParser, BoundedMultiPartParser
+from gallery.api.problems import ProblemKind, TooLargeError
+from gallery.uploads import query_limits
+from mlcore.errors import ContextVisionError
+from search.api.serializers import (
+    PagingSerializer,
+    SearchAnswerSerializer,
+    SearchJSONSerializer,
+    SearchParametersSerializer,
+    SearchUploadSerializer,
+)
+from search.engine import BusyError, NoActiveIndexError
+from search.forms import MAX_OFFSET, SearchForm
+from search.services import SearchPage, SearchQuery, UnknownImageError, search_images
+
+FORM_OVERHEAD = 64 * 1024
+"""Bytes that a request may hold beside its picture."""
+
+EXAMPLE_ANSWER = {
+    "results": [
+        {
+            "score": 0.31,
+            "image": {
+                "id": 17,
+                "url": "http://127.0.0.1:8000/api/v1/images/17/",
+                "thumbnail": "http://127.0.0.1:8000/images/17/thumbnail.webp",
+                "title": "dogs-at-the-sea",
+                "captions": ["Two dogs run along a beach."],
+            },
+        }
+    ],
+    "model": {"name": "starter", "fingerprint": "5f0c9a…"},
+    "index": 3,
+    "timing_ms": {"encode": 4.1, "lookup": 0.9, "records": 2.2, "total": 7.2},
+    "next": "http://127.0.0.1:8000/api/v1/search/?limit=1&offset=1&q=two+dogs",
+    "notices": [],
+}
+_ANSWER = OpenApiExample("Two dogs", EXAMPLE_ANSWER, response_only=True)
+
+
+class SearchView(APIView):
+    """Anybody may search; what is found is what this account may see."""
+
+    permission_classes = [AllowAny]
+    parser_classes = [BoundedJSONParser, BoundedMultiPartParser]
+    problem_kinds: ClassVar[Mapping[type[ContextVisionError], ProblemKind]] = {
+        UnknownImageError: ProblemKind(404, "unknown-picture", "Unknown picture"),
+        NoActiveIndexError: ProblemKind(503, "no-active-index", "Nothing indexed yet"),
+        BusyError: ProblemKind(503, "busy", "Too many searches at once"),
+    }
+    extra_problems: ClassVar[Mapping[str, set[str]]] = {
+        "get": {"400", "404"},
+        "post": {"404", "422"},
+    }
+
+    @property
+    def max_body_bytes(self) -> int:
+        # Four characters of base64 carry three bytes.
+        return query_limits().max_bytes * 4 // 3 + FORM_OVERHEAD
+
+    @extend_schema(
+        operation_id="search",
+        summary="Find pictures by what they show",
+        parameters=[SearchParametersSerializer],
+        responses=SearchAnswerSerializer,
+        examples=[_ANSWER],
+    )
+    def get(self, request: Request) -> Response:
+        asked = SearchParametersSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return self._answer(request, asked.validated_data)
+
+    @extend_schema(
+        operation_id="search_with_picture",
+        summary="Find pictures by an example picture, by words, or by both",
+        parameters=[PagingSerializer],
+        request={
+            "application/json": SearchJSONSerializer,
+            "multipart/form-data": SearchUploadSerializer,
+        },
+        responses=SearchAnswerSerializer,
+        examples=[
+            OpenApiExample("Words", {"q": "two dogs", "limit": 5}, request_only=True),
+            OpenApiExample(
+                "Like a picture, but at night",
+                {"q": "at night", "like": 17, "weight": 0.6},
+                request_only=True,
+            ),
+            _ANSWER,
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """A ``limit`` and an ``offset`` in the address stand above those in the body."""
+        is_form = (request.content_type or "").startswith("multipart/")
+        serializer = SearchUploadSerializer if is_form else SearchJSONSerializer
+        asked = serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        paging = PagingSerializer(data=request.query_params)
+        paging.is_valid(raise_exception=True)
+        return self._answer(request, {**asked.validated_data, **paging.validated_data})
+
+    def _answer(self, request: Request, fields: Mapping[str, Any]) -> Response:
+        query = _read(fields)
+        page = search_images(query, user=request.user)
+        answer = SearchAnswerSerializer(
+            {
+                "results": page.results,
+                "model": page.engine.version.model_version,
+                "index": page.engine.version.pk,
+                "timing_ms": page.timing_ms,
+                "next": _next_link(request, query, page),
+                "notices": page.notices,
+            },
+            context={"request": request},
+        )
+        return Response(answer.data)
+
+
+def _read(fields: Mapping[str, Any]) -> SearchQuery:
+    """Let the form judge, which the page and the command share."""
+    image = fields.get("image")
+    limit = query_limits().max_bytes
+    if image is not None and image.size > limit:
+        raise TooLargeError(f"The picture holds {image.size:,} bytes; the limit is {limit:,}.")
+    form = SearchForm(data=fields, files=MultiValueDict({"image": [image]} if image else {}))
+    if not form.is_valid():
+        raise ValidationError(
+            {name: [str(message) for message in errors] for name, errors in form.errors.items()}
+        )
+    return form.query()
+
+
+def _next_link(request: Request, query: SearchQuery, page: SearchPage) -> str | None:
+    offset = query.offset + query.limit
+    if not page.has_next or offset > MAX_OFFSET:
+        return None
+    here = replace_query_param(request.build_absolute_uri(), "limit", query.limit)
+    return str(replace_query_param(here, "offset", offset))

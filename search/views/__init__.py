@@ -1,0 +1,1 @@
+"""The search pages: form in, one search, template out."""

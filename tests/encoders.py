@@ -1,0 +1,66 @@
+"""A model that knows colours and nothing else, for tests in which the model is not what is tested.
+
+It is a true :class:`~mlcore.encoder.Encoder`: what it finds follows from the pixels and the words,
+so a search for "red" that returns a red picture has gone through the whole product.
+"""
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from PIL.Image import Image
+
+from mlcore.config import FloatMatrix
+
+COLOURS = {
+    "red": (220, 30, 30),
+    "orange": (240, 140, 20),
+    "yellow": (240, 230, 40),
+    "green": (40, 180, 60),
+    "cyan": (40, 200, 210),
+    "blue": (40, 80, 220),
+    "purple": (140, 50, 200),
+    "pink": (240, 90, 180),
+}
+_DIM = 16
+
+
+class ColourEncoder:
+    name = "colours"
+    dim = _DIM
+    image_size = 32
+    runtime = "numpy"
+
+    def __init__(self, fingerprint: str = "c0" * 32) -> None:
+        self.fingerprint = fingerprint
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
+        rows = [self._text(text) for text in texts]
+        return np.stack(rows) if rows else np.empty((0, self.dim), dtype=np.float32)
+
+    def encode_images(self, images: Sequence[Image]) -> FloatMatrix:
+        rows = [self._colour(image.resize((1, 1)).getpixel((0, 0))) for image in images]
+        return np.stack(rows) if rows else np.empty((0, self.dim), dtype=np.float32)
+
+    def is_truncated(self, text: str) -> bool:
+        return len(text.split()) > 12
+
+    def _text(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        named = [COLOURS[word] for word in text.lower().split() if word in COLOURS]
+        rows = [self._colour(colour) for colour in named] or [self._colour((128, 128, 128))]
+        return _unit(np.mean(rows, axis=0))
+
+    def _colour(self, pixel: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """Place a colour on a circle of hues; grey lies apart from all of them."""
+        assert isinstance(pixel, tuple)
+        hue, saturation, _ = colorsys.rgb_to_hsv(*(channel / 255 for channel in pixel))
+        centres = np.arange(self.dim - 1) / (self.dim - 1)
+        distance = np.abs((centres - hue + 0.5) % 1 - 0.5)
+        row = np.append(np.exp(-((distance / 0.08) ** 2)) * saturation, 1.2 - saturation)
+        return _unit(row)
+
+
+def _unit(
+    row: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.asarray(row / np.linalg.norm(row), dtype=np.float32)

@@ -1,0 +1,158 @@
+"""The whole way with a real worker: upload, embedding, index, search; and a worker that dies."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.db.models.functions import Now
+
+from contextvision_site.celery import app
+from contextvision_site.settings.test import TEST_DATA_DIR
+from gallery.models import Image, ImageEmbedding, IndexVersion, Job, WorkerPulse
+from gallery.services import jobs
+from gallery.services.images import add_uploads
+from gallery.uploads import Destination
+from search.services import QueryImage, SearchQuery, search_images
+from tests.encoders import COLOURS
+from tests.flows.worker import environment, running_worker, wait_until
+from tests.mlcore.clip_factory import make_clip
+from tests.pictures_of_colours import add_many, add_picture, colour_jpeg
+from tests.services import REPOSITORY
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A CLIP of the real architecture with tiny random weights."""
+    return str(make_clip(tmp_path_factory.mktemp("clip") / "tiny"))
+
+
+@pytest.fixture(autouse=True)
+def _shared_folders(settings: LazySettings, tiny_clip: str) -> Iterator[None]:
+    """The folders of the worker's own settings, and a queue that holds nothing of before."""
+    settings.MEDIA_ROOT = str(TEST_DATA_DIR / "media")
+    settings.INDEX_DIR = TEST_DATA_DIR / "indexes"
+    settings.CONTEXTVISION_MODEL = tiny_clip
+    app.control.purge()
+    yield
+    app.control.purge()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "worker.log"
+
+
+def upload(colour: str, shade: int = 0) -> tuple[Image, Job]:
+    file = SimpleUploadedFile(f"{colour}.jpg", colour_jpeg(colour, shade=shade))
+    with transaction.atomic():
+        [admission], job = add_uploads([file], Destination())
+    assert admission.image is not None
+    assert job is not None
+    return admission.image, job
+
+
+def ended(job: Job) -> bool:
+    job.refresh_from_db()
+    return job.is_finished
+
+
+def test_an_upload_is_embedded_indexed_and_found(tiny_clip: str, log: Path) -> None:
+    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip):
+        for colour in COLOURS:
+            add_picture(colour)
+        image, job = upload("red", shade=30)
+        wait_until(lambda: ended(job), seconds=60, what="the end of the job")
+        assert job.status == Job.Status.SUCCEEDED, job.error
+        # The worker notices by itself that the others have no vector and that no index is live.
+        wait_until(
+            lambda: (
+                ImageEmbedding.objects.count() == len(COLOURS) + 1
+                and IndexVersion.objects.active() is not None
+            ),
+            seconds=60,
+            what="a live index of all pictures",
+        )
+        example = QueryImage("same.jpg", colour_jpeg("red", shade=30))
+        page = search_images(SearchQuery(image=example, limit=1), user=None)
+        assert [result.image for result in page.results] == [image]
+        assert page.results[0].score > 0.99
+
+        later, job = upload("blue", shade=33)
+        wait_until(lambda: ended(job), seconds=30, what="the end of the second job")
+        example = QueryImage("same.jpg", colour_jpeg("blue", shade=33))
+
+        def is_found() -> bool:
+            page = search_images(SearchQuery(image=example, limit=1), user=None)
+            return page.results[0].image == later
+
+        wait_until(is_found, seconds=10, what="the second upload in a search")
+
+
+def test_work_of_a_killed_worker_is_done_by_another(tiny_clip: str, log: Path) -> None:
+    pictures = add_many(240)
+    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip) as victim:
+        job = jobs.start(Job.Kind.EMBED)
+        wait_until(ImageEmbedding.objects.exists, seconds=60, what="the first vectors")
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait()
+    job.refresh_from_db()
+    assert job.status == Job.Status.RUNNING
+    assert 0 < ImageEmbedding.objects.count() < len(pictures)
+    # An hour later, as far as the lease goes.
+    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
+    WorkerPulse.objects.all().delete()
+    with running_worker(log, hostname="w2@test", CONTEXTVISION_MODEL=tiny_clip):
+        wait_until(lambda: ended(job), seconds=90, what="the end of the job")
+    assert job.status == Job.Status.SUCCEEDED, job.error
+    assert job.attempt == 2
+    ids = list(ImageEmbedding.objects.values_list("image_id", flat=True))
+    assert sorted(ids) == sorted(picture.pk for picture in pictures)
+
+
+def test_a_job_saved_while_the_broker_was_away_is_sent_later(tiny_clip: str, log: Path) -> None:
+    add_picture("red")
+    away = {**environment(), "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}  # nobody listens there
+    script = "from gallery.services import jobs; print(jobs.start('embed').pk)"
+    output = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", script],
+        cwd=REPOSITORY,
+        env=away,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    job = Job.objects.get(pk=int(output.split()[-1]))
+    job.refresh_from_db()
+    assert job.status == Job.Status.QUEUED
+    assert job.enqueued_at is None
+    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip):
+        wait_until(lambda: ended(job), seconds=60, what="the end of the job")
+    assert job.status == Job.Status.SUCCEEDED, job.error
+
+
+def test_a_running_job_can_be_cancelled(tiny_clip: str, log: Path) -> None:
+    pictures = add_many(64)
+    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip):
+        job = jobs.start(Job.Kind.EMBED)
+
+        def is_running() -> bool:
+            job.refresh_from_db()
+            return job.status == Job.Status.RUNNING
+
+        # It loads the model now, which takes seconds: the wish is there before the first picture.
+        wait_until(is_running, seconds=60, what="the start of the job")
+        jobs.cancel(job)
+        wait_until(lambda: ended(job), seconds=60, what="the end of the job")
+    assert job.status == Job.Status.CANCELLED
+    # The worker's own maintenance may have embedded them meanwhile; this job did not.
+    assert job.result["embedded"] < len(pictures)

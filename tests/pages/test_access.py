@@ -1,0 +1,126 @@
+"""Who gets which page: every address, for a visitor, a member and staff."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from gallery import urls as gallery_urls
+from gallery.models import Failure, Image, IndexVersion, Job
+from search import urls as search_urls
+from tests.encoders import ColourEncoder
+from tests.pages.conftest import HTMX
+from tests.pictures_of_colours import add_picture, index_everything
+
+EVERYBODY = (
+    "search:home",
+    "search:similar",
+    "gallery:image",
+    "gallery:thumbnail",
+    "gallery:display",
+)
+STAFF = (
+    "gallery:image-edit", "gallery:image-delete", "gallery:original", "gallery:upload",
+    "gallery:jobs", "gallery:job-start", "gallery:job", "gallery:job-cancel", "gallery:job-retry",
+    "gallery:failures", "gallery:failures-retry", "gallery:failure-retry", "gallery:failures-csv",
+    "gallery:versions", "gallery:version-make-active",
+)  # fmt: skip
+POST_ONLY = {
+    "gallery:job-start", "gallery:job-cancel", "gallery:job-retry", "gallery:failures-retry",
+    "gallery:failure-retry",
+}  # fmt: skip
+
+
+def test_every_address_is_in_the_lists_of_this_file() -> None:
+    known = {
+        f"{module.app_name}:{pattern.name}"
+        for module in (gallery_urls, search_urls)
+        for pattern in module.urlpatterns
+        if isinstance(pattern, URLPattern)
+    }
+    assert known == {*EVERYBODY, *STAFF}
+
+
+@pytest.fixture
+def addresses(colours: ColourEncoder, db: None) -> dict[str, str]:
+    image = add_picture("red")
+    add_picture("blue")
+    index_everything()
+    job = Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error="No space left.")
+    Failure.objects.record(Failure.Stage.EMBED, "Picture 1", "It is damaged.", image=image)
+    keys = {
+        "search:similar": image.pk,
+        "gallery:job": job.pk,
+        "gallery:job-cancel": job.pk,
+        "gallery:job-retry": job.pk,
+        "gallery:failure-retry": Failure.objects.get().pk,
+        "gallery:version-make-active": IndexVersion.objects.get().pk,
+    }
+    keyed = {
+        name: pk
+        for name in (*EVERYBODY, *STAFF)
+        if (pk := keys.get(name, image.pk if "image" in name or name in _MEDIA else None))
+    }
+    return {
+        name: reverse(name, args=[keyed[name]] if name in keyed else None)
+        for name in (*EVERYBODY, *STAFF)
+    }
+
+
+_MEDIA = {"gallery:thumbnail", "gallery:display", "gallery:original"}
+
+
+def test_a_visitor_may_look_and_is_asked_to_sign_in_for_the_rest(
+    client: Client, addresses: dict[str, str]
+) -> None:
+    for name in EVERYBODY:
+        assert client.get(addresses[name], headers=HTMX).status_code == 200, name
+    for name in STAFF:
+        for ask in (client.get, client.post):
+            response = ask(addresses[name])
+            if response.status_code == 405:
+                continue
+            assert response.status_code == 302, name
+            assert response["Location"].startswith(reverse("login")), name
+
+
+def test_a_member_may_look_and_is_told_that_the_rest_is_not_for_him(
+    client: Client, member: User, addresses: dict[str, str]
+) -> None:
+    client.force_login(member)
+    for name in EVERYBODY:
+        assert client.get(addresses[name], headers=HTMX).status_code == 200, name
+    for name in STAFF:
+        for ask in (client.get, client.post):
+            response = ask(addresses[name])
+            assert response.status_code in {403, 405}, name
+            if response.status_code == 403:
+                assert b"This page is not for you" in response.content
+    assert Image.objects.count() == 2
+
+
+def test_staff_open_everything(client: Client, staff: User, addresses: dict[str, str]) -> None:
+    client.force_login(staff)
+    for name in (*EVERYBODY, *STAFF):
+        if name in POST_ONLY:
+            assert client.get(addresses[name]).status_code == 405, name
+        else:
+            assert client.get(addresses[name], headers=HTMX).status_code == 200, name
+
+
+def test_changes_need_a_token(staff: User, addresses: dict[str, str]) -> None:
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(staff)
+    for name in (*POST_ONLY, "gallery:image-delete", "gallery:image-edit", "gallery:upload"):
+        response = careful.post(addresses[name])
+        assert response.status_code == 403, name
+        assert b"This form is too old to be sent" in response.content
+    assert Image.objects.count() == 2
+    assert Job.objects.exclude(status=Job.Status.SUCCEEDED).count() == 1
+
+
+def test_a_fragment_whose_session_has_ended_sends_the_whole_page_to_the_login(
+    client: Client, addresses: dict[str, str]
+) -> None:
+    response = client.get(addresses["gallery:jobs"], headers=HTMX)
+    assert response["HX-Redirect"] == reverse("login")

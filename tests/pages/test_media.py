@@ -1,0 +1,134 @@
+"""The files of pictures: to whom, as what, and how often."""
+
+import io
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+from PIL import Image as PillowImage
+from pytest_django import DjangoAssertNumQueries
+
+from gallery.models import Image
+from tests.pictures_of_colours import colour_jpeg
+
+RENDITIONS = ("gallery:thumbnail", "gallery:display")
+
+
+def content(response: object) -> bytes:
+    return b"".join(response.streaming_content)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", RENDITIONS)
+def test_a_rendition_is_webp_whatever_was_sent(client: Client, picture: Image, name: str) -> None:
+    response = client.get(reverse(name, args=[picture.pk]))
+    assert response["Content-Type"] == "image/webp"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Disposition"].startswith("inline")
+    with PillowImage.open(io.BytesIO(content(response))) as image:  # noqa: TID251 - looking only
+        assert image.format == "WEBP"
+        assert image.size == (48, 40)
+        assert not image.getexif()
+
+
+@pytest.mark.parametrize("name", RENDITIONS)
+def test_a_rendition_that_is_known_is_not_sent_again(
+    client: Client, picture: Image, name: str
+) -> None:
+    url = reverse(name, args=[picture.pk])
+    first = client.get(url)
+    assert "private" in first["Cache-Control"]
+    assert "immutable" in first["Cache-Control"]
+    again = client.get(url, headers={"If-None-Match": first["ETag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert again["ETag"] == first["ETag"]
+    assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_renditions_have_tags_of_their_own(client: Client, picture: Image) -> None:
+    tags = {client.get(reverse(name, args=[picture.pk]))["ETag"] for name in RENDITIONS}
+    assert len(tags) == 2
+
+
+def test_the_head_of_a_rendition(client: Client, picture: Image) -> None:
+    response = client.head(reverse("gallery:thumbnail", args=[picture.pk]))
+    assert response.status_code == 200
+    assert int(response["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("name", ["gallery:image", *RENDITIONS])
+def test_a_hidden_picture_is_not_there_for_others(
+    client: Client, hidden: Image, member: User, staff: User, name: str
+) -> None:
+    url = reverse(name, args=[hidden.pk])
+    kind = name.partition(":")[2]
+    known = {"If-None-Match": f'"{hidden.sha256}-{kind}"'}
+    assert client.get(url, headers=known).status_code == 404
+    client.force_login(member)
+    assert client.get(url, headers=known).status_code == 404
+    client.force_login(staff)
+    assert client.get(url).status_code == 200
+    Image.objects.filter(pk=hidden.pk).update(owner=member)
+    client.force_login(member)
+    assert client.get(url).status_code == 200
+
+
+def test_a_hidden_picture_is_asked_for_each_time(
+    client: Client, hidden: Image, staff: User, member: User
+) -> None:
+    """What a browser keeps of it is of no use to who signs in there next."""
+    client.force_login(staff)
+    url = reverse("gallery:display", args=[hidden.pk])
+    response = client.get(url)
+    assert response["Cache-Control"] == "private, no-cache"
+    client.force_login(member)
+    assert client.get(url, headers={"If-None-Match": response["ETag"]}).status_code == 404
+
+
+def test_the_original_is_the_file_that_was_sent_and_always_a_download(
+    client: Client, picture: Image, staff: User, member: User
+) -> None:
+    url = reverse("gallery:original", args=[picture.pk])
+    assert client.get(url).status_code == 302
+    client.force_login(member)
+    assert client.get(url).status_code == 403
+    client.force_login(staff)
+    response = client.get(url)
+    assert content(response) == colour_jpeg("red")
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Content-Disposition"] == f'attachment; filename="picture-{picture.pk}.jpg"'
+    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+def test_a_missing_file_is_said_and_logged(
+    client: Client, picture: Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    default_storage.delete(picture.thumbnail_name)
+    assert client.get(reverse("gallery:thumbnail", args=[picture.pk])).status_code == 404
+    assert picture.thumbnail_name in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/images/..%2f..%2fdb.sqlite3/thumbnail.webp",
+        "/images/1%00/thumbnail.webp",
+        "/images/-1/thumbnail.webp",
+        "/images/99999999999999999999999999/thumbnail.webp",
+        "/images/99999999999999999999999999/",
+        "/media/originals/",
+        "/originals/",
+    ],
+)
+def test_other_paths_lead_nowhere(client: Client, picture: Image, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_thumbnail_costs_one_query(
+    client: Client, picture: Image, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        client.get(reverse("gallery:thumbnail", args=[picture.pk]))

@@ -1,0 +1,428 @@
+"""The search page: words, pictures, both, filters, pages of results, and what is said instead."""
+
+import re
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from gallery.management import demo_photos
+from gallery.models import Collection, Image, IndexVersion, Tag
+from gallery.models.image import Visibility
+from search import engine
+from search.engine import engine_room
+from tests.encoders import ColourEncoder
+from tests.pages.conftest import HTMX, broken, sent, uploaded
+from tests.pictures_of_colours import add_picture, colour_jpeg, index_everything
+
+pytestmark = pytest.mark.django_db
+
+HOME = "/"
+
+
+def tiles(html: str) -> list[int]:
+    """Ids of the pictures of a gallery, in order."""
+    return [int(pk) for pk in re.findall(r'class="tile-link" href="/images/(\d+)/"', html)]
+
+
+def get(client: Client, url: str = HOME, /, **params: str | int) -> str:
+    response = client.get(url, params or None)
+    assert response.status_code == 200, response.content
+    return response.content.decode()
+
+
+def test_words_find_pictures_with_captions_and_scores(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    html = get(client, q="something red")
+    assert tiles(html)[0] == indexed["red"].pk
+    assert "<!doctype html>" in html
+    assert "“something red”" in html
+    assert "all red" in html
+    assert re.search(r'class="score"[^>]*>.*?1\.00</span>', html)
+    assert '<input id="id_q" type="search" name="q" value="something red"' in html
+    assert "<title>something red – ContextVision</title>" in html
+
+
+def test_pictures_do_not_move_what_is_around_them(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    images = re.findall(r"<img [^>]+>", get(client, q="red"))
+    assert len(images) == len(indexed)
+    assert all('width="48"' in image and 'height="40"' in image for image in images)
+    assert sum('loading="lazy"' in image for image in images) == len(indexed) - 6
+
+
+def test_htmx_gets_the_results_alone(client: Client, indexed: dict[str, Image]) -> None:
+    whole = client.get(HOME, {"q": "blue"})
+    part = client.get(HOME, {"q": "blue"}, headers=HTMX)
+    html = part.content.decode()
+    assert tiles(html) == tiles(whole.content.decode())
+    assert "<html" not in html
+    assert "<title>blue – ContextVision</title>" in html
+    assert 'hx-swap-oob="innerHTML:#announcement">Found pictures, 1 to 8.' in html
+    assert "HX-Request" in part["Vary"]
+    restored = client.get(
+        HOME, {"q": "blue"}, headers={**HTMX, "HX-History-Restore-Request": "true"}
+    )
+    assert "<html" in restored.content.decode()
+
+
+@pytest.mark.parametrize("tab", ["image", "both"])
+def test_a_picture_is_sent_by_a_form_that_needs_no_script(
+    client: Client, indexed: dict[str, Image], tab: str
+) -> None:
+    page = get(client, by=tab)
+    form = re.search(r"<form id=\"search-form\".*?</form>", page, re.DOTALL)
+    assert form is not None
+    assert 'method="post" enctype="multipart/form-data"' in form[0]
+    assert re.search(r'<input id="id_image" type="file" name="image"', form[0])
+    careful = Client(enforce_csrf_checks=True)
+    token = careful.get(HOME, {"by": tab}).cookies["csrftoken"].value
+    data = {"image": uploaded("green", shade=9), "by": tab, "csrfmiddlewaretoken": token}
+    response = careful.post(HOME, data)
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert tiles(html)[0] == indexed["green"].pk
+    assert "Pictures like green.jpg" in html
+    assert f'name="by" value="{tab}"' in html
+
+
+def test_words_and_a_picture_with_a_weight(client: Client, indexed: dict[str, Image]) -> None:
+    for weight, colour in (("0", "green"), ("1", "red")):
+        data = {"q": "red", "image": uploaded("green"), "weight": weight, "by": "both"}
+        html = client.post(HOME, data).content.decode()
+        assert tiles(html)[0] == indexed[colour].pk
+    assert "“red” and a picture like green.jpg" in html
+    assert 'value="red"' in html
+
+
+def test_both_without_a_picture_is_a_search_by_words_with_an_address(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    response = client.post(HOME, {"q": "red", "by": "both", "tag": "", "weight": "0.5"})
+    assert response.status_code == 302
+    assert response["Location"] == "/?q=red&weight=0.5"
+
+
+def test_an_image_search_without_a_picture_says_what_to_do(client: Client) -> None:
+    response = client.post(HOME, {"by": "image"})
+    assert response.status_code == 422
+    assert "Choose a picture or drop one on the field" in response.content.decode()
+
+
+def test_a_picture_that_is_refused_is_named_with_the_reason(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    response = client.post(HOME, {"image": broken("half <b>.jpg"), "by": "image"})
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert "The picture was not accepted" in html
+    assert "half &lt;b&gt;.jpg: the file is damaged or incomplete" in html
+    response = client.post(HOME, {"image": sent("notes.txt", b"no picture"), "by": "image"})
+    assert "notes.txt: this is not a picture" in response.content.decode()
+
+
+def test_a_picture_that_weighs_too_much(
+    client: Client, indexed: dict[str, Image], settings: LazySettings
+) -> None:
+    settings.CONTEXTVISION_QUERY_MAX_BYTES = 100
+    response = client.post(HOME, {"image": uploaded("red")})
+    assert response.status_code == 422
+    assert "The picture is larger than" in response.content.decode()
+
+
+def test_pages_of_results_join_without_gap_or_repetition(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    everything = tiles(get(client, q="red"))
+    first = get(client, q="red", limit=3)
+    assert 'rel="prev"' not in first
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following is not None
+    address = following[1].replace("&amp;", "&")
+    assert address == "/?q=red&limit=3&offset=3"
+    second = get(client, address)
+    assert tiles(first) + tiles(second) == everything[:6]
+    assert "Pictures 4 to 6" in second
+    assert re.search(r'rel="prev" href="/\?q=red&amp;limit=3"', second)
+    last = get(client, q="red", limit=3, offset=6)
+    assert tiles(last) == everything[6:]
+    assert 'rel="next"' not in last
+
+
+def test_a_picture_search_pages_with_script_and_shows_more_without(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    for shade in range(1, 20):
+        add_picture("red", shade=shade)
+    index_everything()
+    plain = client.post(HOME, {"image": uploaded("red")}).content.decode()
+    assert len(tiles(plain)) == 27
+    assert "pager" not in plain
+    with_script = client.post(HOME, {"image": uploaded("red")}, headers=HTMX).content.decode()
+    assert tiles(with_script) == tiles(plain)[:24]
+    assert "hx-vals='{\"offset\": 24}'" in with_script
+    data = {"image": uploaded("red"), "offset": "24"}
+    second = client.post(HOME, data, headers=HTMX).content.decode()
+    assert tiles(second) == tiles(plain)[24:]
+
+
+def test_filters_narrow_down_and_can_be_taken_away(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    beach = Collection.objects.create(name="Beach & sea")
+    Image.objects.filter(pk__in=[indexed["blue"].pk, indexed["cyan"].pk]).update(collection=beach)
+    indexed["cyan"].tags.add(Tag.objects.create(name="calm"))
+    html = get(client, q="red", collection="Beach & sea")
+    assert set(tiles(html)) == {indexed["blue"].pk, indexed["cyan"].pk}
+    assert '<details class="filters" open>' in html
+    assert '<option value="Beach &amp; sea" selected>' in html
+    assert re.search(r'class="chip-remove" href="/\?q=red"', html)
+    assert tiles(get(client, q="red", tag="calm")) == [indexed["cyan"].pk]
+    empty = get(client, q="red", tag="calm", split="train")
+    assert "No pictures match what you narrowed down to" in empty
+    assert "Take a filter away" in empty
+
+
+def test_without_steers_away(client: Client, indexed: dict[str, Image]) -> None:
+    html = get(client, q="red blue", without="blue")
+    assert tiles(html)[0] == indexed["red"].pk
+    assert "without blue" in html
+
+
+def test_more_and_less_like_a_picture(client: Client, indexed: dict[str, Image]) -> None:
+    red, orange = indexed["red"].pk, indexed["orange"].pk
+    html = get(client, like=red)
+    assert red not in tiles(html)
+    assert tiles(html)[0] == orange
+    less = re.search(rf'href="(/\?[^"]*unlike={orange}[^"]*)"', html)
+    assert less is not None
+    lessened = get(client, less[1].replace("&amp;", "&"))
+    assert orange not in tiles(lessened)
+    assert f'<a href="/images/{red}/"><img src="/images/{red}/thumbnail.webp"' in lessened
+    assert f'<input type="hidden" name="like" value="{red}">' in lessened
+
+
+def test_the_strip_of_similar_pictures(client: Client, indexed: dict[str, Image]) -> None:
+    url = reverse("search:similar", args=[indexed["red"].pk])
+    html = client.get(url, headers=HTMX).content.decode()
+    assert tiles(html)[0] == indexed["orange"].pk
+    assert "<html" not in html
+    assert client.get(url)["Location"] == f"/?like={indexed['red'].pk}"
+
+
+def test_the_strip_says_when_a_picture_has_no_vector_yet(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    fresh = add_picture("red", shade=3)
+    response = client.get(reverse("search:similar", args=[fresh.pk]), headers=HTMX)
+    assert response.status_code == 404
+    assert "has not been embedded yet" in response.content.decode()
+
+
+@pytest.mark.parametrize("query", [{"q": "red"}, {"like": 1}, {}])
+def test_hidden_pictures_are_in_nobody_elses_results(
+    client: Client, indexed: dict[str, Image], member: User, query: dict[str, str | int]
+) -> None:
+    if "like" in query:
+        query = {"like": indexed["orange"].pk}
+    hidden = indexed["red"]
+    hidden.visibility, hidden.owner = Visibility.PRIVATE, member
+    hidden.collection = Collection.objects.create(name="Secret garden")
+    hidden.save()
+    hidden.tags.add(Tag.objects.create(name="secret tag"))
+    html = get(client, **query)
+    assert hidden.pk not in tiles(html)
+    assert "all red" not in html
+    assert "Secret garden" not in html
+    assert "secret tag" not in html
+    assert client.get(HOME, {"like": hidden.pk}).status_code == 404
+    strip = client.get(reverse("search:similar", args=[hidden.pk]), headers=HTMX)
+    assert strip.status_code == 404
+    client.force_login(member)
+    html = get(client, **query)
+    assert hidden.pk in tiles(html)
+    assert "Secret garden" in html
+    assert "Private" in html
+
+
+def test_the_first_page_invites(client: Client, indexed: dict[str, Image]) -> None:
+    add_picture("red", shade=4, captions=("Two dogs run over a wide beach .",))
+    html = get(client)
+    assert tiles(html)[0] == Image.objects.latest("pk").pk
+    assert 'href="/?q=Two%20dogs%20run%20over%20a%20wide%20beach">Two dogs' in html
+    assert "Newest pictures" in html
+    assert '<div class="hero">' in html
+
+
+def test_the_newest_pictures_have_pages_and_filters_too(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    newest = sorted((image.pk for image in indexed.values()), reverse=True)
+    assert tiles(get(client, limit=3, offset=3)) == newest[3:6]
+    indexed["green"].tags.add(Tag.objects.create(name="calm"))
+    html = get(client, tag="calm")
+    assert tiles(html) == [indexed["green"].pk]
+    assert "Try one of these" not in html
+
+
+def test_the_demo_says_how_to_search_pictures_of_ones_own(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    assert "make demo PHOTOS=" not in get(client)
+    demo = Collection.objects.create(name=demo_photos.COLLECTION)
+    Image.objects.update(collection=demo)
+    html = get(client)
+    assert "make demo PHOTOS=/path/to/folder" in html
+    assert "Flickr8k" in html
+    assert "make demo PHOTOS=" not in get(client, q="red")
+
+
+def test_an_empty_site_says_what_to_do(client: Client, staff: User) -> None:
+    html = get(client)
+    assert "There are no pictures here yet" in html
+    assert "import_images" not in html
+    client.force_login(staff)
+    html = get(client)
+    assert "import_images" in html
+    assert reverse("gallery:upload") in html
+
+
+def test_without_an_index_the_search_is_an_error_and_the_page_is_not(
+    client: Client, staff: User, picture: Image
+) -> None:
+    assert "The pictures are being prepared" in get(client)
+    response = client.get(HOME, {"q": "red"})
+    assert response.status_code == 503
+    assert response["Retry-After"]
+    html = response.content.decode()
+    assert "There is no index yet" in html
+    assert reverse("gallery:jobs") not in html
+    client.force_login(staff)
+    html = client.get(HOME, {"q": "red"}).content.decode()
+    assert "Go to the jobs" in html
+
+
+def test_a_busy_search_says_so(
+    client: Client, indexed: dict[str, Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(client, q="red")
+    taken = [engine._queue.acquire(blocking=False) for _ in range(200)]
+    try:
+        response = client.get(HOME, {"q": "red"}, headers=HTMX)
+    finally:
+        for _ in range(sum(taken)):
+            engine._queue.release()
+    assert response.status_code == 503
+    assert response["Retry-After"]
+    assert "The search is busy" in response.content.decode()
+    get(client, q="red")
+
+
+def test_the_reason_of_an_outage_is_for_staff(
+    client: Client, staff: User, indexed: dict[str, Image], colours: ColourEncoder
+) -> None:
+    engine_room.reset()
+    IndexVersion.objects.get().model_version.__class__.objects.update(fingerprint="ab" * 32)
+    response = client.get(HOME, {"q": "red"})
+    assert response.status_code == 503
+    assert "has changed since" not in response.content.decode()
+    assert "The people who run this site" in response.content.decode()
+    client.force_login(staff)
+    html = client.get(HOME, {"q": "red"}).content.decode()
+    assert "has changed since its vectors were made" in html
+    assert reverse("gallery:versions") in html
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"q": "x" * 301},
+        {"like": "abc"},
+        {"like": "99999999999999999999999999"},
+        {"q": "red", "like": "99999999999999999999999999"},
+        {"q": "red", "offset": "-1"},
+        {"q": "red", "weight": "7"},
+        {"q": "red", "split": "nonsense"},
+        {"collection": "a\x00b"},
+        {"without": "people"},
+        {"unlike": "1"},
+    ],
+)
+def test_what_cannot_be_searched_is_said_in_words(
+    client: Client, indexed: dict[str, Image], params: dict[str, str]
+) -> None:
+    response = client.get(HOME, params)
+    html = response.content.decode()
+    assert response.status_code in {404, 422}, html[:2000]
+    problem = re.search(r'<div id="problem".*?</div>\s*</div>', html, re.DOTALL)
+    assert problem is not None
+    assert len(re.sub(r"<[^>]+>", "", problem[0]).strip()) > 40
+    assert "<!doctype html>" in html
+
+
+def test_markup_in_a_query_is_text(client: Client, indexed: dict[str, Image]) -> None:
+    html = get(client, q='<script>alert(1)</script>"')
+    assert "<script>alert(1)" not in html
+    assert "“&lt;script&gt;alert(1)&lt;/script&gt;&quot;”" in html
+
+
+def test_a_long_text_is_searched_and_the_page_says_it_was_cut(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    assert "its end was left out" in get(client, q="very " * 15 + "red")
+
+
+def test_the_page_says_how_it_was_answered(client: Client, indexed: dict[str, Image]) -> None:
+    html = get(client, q="red")
+    version = IndexVersion.objects.get()
+    assert f"<dd>{version.pk}</dd>" in html
+    assert f"<dd>{version.model_version.name}</dd>" in html
+    assert re.search(r"<dd>\d+ ms</dd>", html)
+
+
+def test_too_many_searches_are_told_when_to_come_back(
+    client: Client, indexed: dict[str, Image], settings: LazySettings
+) -> None:
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_THROTTLE_RATES": {
+            "anonymous": "3/minute",
+            "user": "3/minute",
+            "login": "3/minute",
+        },
+    }
+    assert [client.get(HOME, {"q": "red"}).status_code for _ in range(4)] == [200, 200, 200, 429]
+    response = client.get(HOME, {"q": "red"}, headers=HTMX)
+    assert 1 <= int(response["Retry-After"]) <= 60
+    html = response.content.decode()
+    assert f"Wait {response['Retry-After']} second" in html
+    assert "<html" not in html
+
+
+def test_queries_do_not_grow_with_the_results(
+    client: Client, indexed: dict[str, Image], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """The live index; the hits that may be seen; the records, captions and tags; two lists of
+    names to narrow down by, which a fragment leaves out."""
+    get(client, q="red")
+    with django_assert_num_queries(7):
+        get(client, q="red", limit=2)
+    with django_assert_num_queries(7):
+        get(client, q="red")
+    with django_assert_num_queries(5):
+        client.get(HOME, {"q": "red"}, headers=HTMX)
+    with django_assert_num_queries(8):
+        get(client)
+
+
+def test_the_query_picture_is_not_kept(
+    client: Client, indexed: dict[str, Image], data_dir: object
+) -> None:
+    before = Image.objects.count()
+    client.post(HOME, {"image": sent("mine.jpg", colour_jpeg("red", shade=30))})
+    assert Image.objects.count() == before

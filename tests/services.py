@@ -1,0 +1,36 @@
+"""Where the services and data are that some tests need, and how hard tests should try."""
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def flickr8k_path() -> Path:
+    default = REPOSITORY.parent / "shared" / "flickr8k"
+    return Path(os.environ.get("CONTEXTVISION_FLICKR8K", default))
+
+
+@cache
+def redis_url() -> str:
+    """Address of a Redis database that tests may empty, or nothing where none answers."""
+    import redis
+
+    url = os.environ.get("CONTEXTVISION_TEST_REDIS", "redis://127.0.0.1:6379/9")
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=1).ping()
+    except redis.RedisError:
+        return ""
+    return url
+
+
+@cache
+def chromium_path() -> str:
+    return shutil.which("chromium") or ""
+
+
+def effort() -> int:
+    """How many times as many cases as usual the tests make up, where they make cases up."""
+    return int(os.environ.get("CONTEXTVISION_TEST_EFFORT", "1"))

@@ -1,0 +1,204 @@
+"""Settings from the environment: what is accepted, and what is said otherwise."""
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from contextvision_site.settings import env
+from tests.services import REPOSITORY
+
+NAME = "CONTEXTVISION_TRIED"
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *[("on", True), ("1", True), ("True", True), (" yes ", True)],
+        *[("off", False), ("0", False), ("FALSE", False), ("no", False), ("", False)],
+    ],
+)
+def test_flag(monkeypatch: pytest.MonkeyPatch, value: str, meant: bool) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert env.flag(NAME, not meant) is meant
+
+
+def test_a_flag_that_is_not_set_has_its_default() -> None:
+    assert env.flag(NAME, True) is True
+    assert env.flag(NAME, False) is False
+
+
+def test_text_is_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that starts with a dollar sign does not name another variable."""
+    monkeypatch.setenv(NAME, " $HOME ")
+    assert env.text(NAME, "") == "$HOME"
+
+
+def test_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "a.example, b.example,,")
+    assert env.words(NAME, "") == ["a.example", "b.example"]
+
+
+def test_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "12")
+    assert env.whole(NAME, 5, minimum=12) == 12
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "accepted"),
+    [
+        (lambda: env.flag(NAME, False), "maybe", "'on' or 'off'"),
+        (lambda: env.whole(NAME, 1, minimum=1), "0", "at least 1"),
+        (lambda: env.whole(NAME, 1), "1.5", "whole number"),
+        (lambda: env.whole(NAME, 1), "many", "whole number"),
+        (lambda: env.choice(NAME, "a", ("a", "b")), "c", "a, b"),
+        (lambda: env.rate(NAME, "1/second"), "5/fortnight", "120/minute"),
+        (lambda: env.rate(NAME, "1/second"), "120", "120/minute"),
+        (lambda: env.database(NAME, ""), "mysql://user@host/name", "postgres"),
+        (lambda: env.database(NAME, ""), "no address", "postgres"),
+        (lambda: env.database(NAME, ""), "postgres://host:port/name", "postgres://user:password"),
+        (lambda: env.folder(NAME, Path("x")), "/dev/null/folder", "may write to"),
+        (lambda: env.secret(NAME, Path("x")), "changeme", "token_urlsafe"),
+        (lambda: env.secret(NAME, Path("x")), "a" * 60, "token_urlsafe"),
+    ],
+)
+def test_an_error_names_the_variable_and_what_it_accepts(
+    monkeypatch: pytest.MonkeyPatch, read: object, value: str, accepted: str
+) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert callable(read)
+    with pytest.raises(ImproperlyConfigured) as raised:
+        read()
+    assert NAME in str(raised.value)
+    assert accepted in str(raised.value)
+
+
+def test_an_error_about_a_secret_does_not_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "hunter2hunter2")
+    with pytest.raises(ImproperlyConfigured) as raised:
+        env.secret(NAME, Path("x"))
+    assert "hunter2" not in str(raised.value)
+    for address in ("postgres://user:hunter2@host:port/name", "posgres://user:hunter2@host/name"):
+        monkeypatch.setenv(NAME, address)
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            pytest.raises(ImproperlyConfigured) as raised,
+        ):
+            env.database(NAME, "")
+        assert "hunter2" not in str(raised.value) + str([str(one.message) for one in warned])
+
+
+def test_a_secret_is_made_once_and_kept_for_this_user_only(tmp_path: Path) -> None:
+    file = tmp_path / "secret_key"
+    secret = env.secret(NAME, file)
+    assert len(secret) >= 50  # what Django's own deployment check asks for
+    assert env.secret(NAME, file) == secret
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from contextvision_site.settings import env;"
+        f"print(env.secret({NAME!r}, Path({str(tmp_path / 'secret_key')!r})))"
+    )
+    # The package's own settings are read on import; they must not touch a developer's data.
+    environment = {**os.environ, "CONTEXTVISION_DATA_DIR": str(tmp_path / "data")}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    secrets = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(secrets) == 1
+    assert len(secrets.pop().strip()) >= 50
+
+
+def test_a_damaged_secret_file_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "secret_key"
+    file.write_text("")
+    with pytest.raises(ImproperlyConfigured, match=rf"Delete it .* or set {NAME}"):
+        env.secret(NAME, file)
+
+
+def test_secret_from_the_environment_is_preferred(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    value = "0123456789abcdef" * 4
+    monkeypatch.setenv(NAME, value)
+    assert env.secret(NAME, tmp_path / "secret_key") == value
+    assert not list(tmp_path.iterdir())
+
+
+def test_sqlite_is_set_up_for_several_writers(tmp_path: Path) -> None:
+    config = env.database(NAME, f"sqlite:///{tmp_path}/db.sqlite3")
+    assert config["NAME"] == f"{tmp_path}/db.sqlite3"
+    assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in config["OPTIONS"]["init_command"]
+
+
+def test_postgres_is_noticed_when_it_is_gone_and_used_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(NAME, "postgres://user:p%40ss@host:5433/name?sslmode=require")
+    config = env.database(NAME, "")
+    assert (config["USER"], config["PASSWORD"]) == ("user", "p@ss")
+    assert (config["HOST"], config["PORT"], config["NAME"]) == ("host", 5433, "name")
+    assert config["OPTIONS"]["sslmode"] == "require"
+    assert config["OPTIONS"]["connect_timeout"] == 2
+    assert config["CONN_HEALTH_CHECKS"]
+
+
+def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        key: value
+        for key, value in os.environ.items()
+        if not re.match("CONTEXTVISION_|CELERY_|CACHE_URL|DATABASE_URL|DJANGO_", key)
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=REPOSITORY,
+        env={**inherited, "CONTEXTVISION_DATA_DIR": str(data_dir), **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
+    result = manage(tmp_path, "check")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "", "nothing to read where nothing is wrong"
+
+
+def test_a_deployment_behind_https_passes_djangos_checks(tmp_path: Path) -> None:
+    result = manage(
+        tmp_path,
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        CONTEXTVISION_HTTPS="on",
+        CONTEXTVISION_ALLOWED_HOSTS="pictures.example.org",
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_static_files_have_addresses_before_and_after_they_are_collected(tmp_path: Path) -> None:
+    ask = (
+        "from django.templatetags.static import static; print(static('admin/css/base.css'))",
+        "--no-imports",
+    )
+    before = manage(tmp_path, "shell", "--command", *ask)
+    assert before.stdout.strip() == "/static/admin/css/base.css", before.stderr
+    assert manage(tmp_path, "collectstatic", "--noinput").returncode == 0
+    after = manage(tmp_path, "shell", "--command", *ask)
+    assert re.fullmatch(r"/static/admin/css/base\.[0-9a-f]{12}\.css", after.stdout.strip())
