@@ -14,7 +14,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HF_HOME=/data/models/hub
 # New volumes take over the owner of the folders they are mounted on.
 RUN useradd --uid 1000 --create-home contextvision \
-    && mkdir --parents /data/media /data/indexes /data/models \
+    && mkdir --parents /data/media /data/indexes /data/models /data/transfers \
     && chown --recursive contextvision: /data
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app

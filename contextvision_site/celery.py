@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -15,12 +16,42 @@ app = Celery("contextvision")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # `train` is for a worker of its own, with one process and no fork: a training would hold up
 # everything else, and CUDA cannot be started again in a forked process.
-app.conf.task_queues = [Queue("default"), Queue("train")]
+# `embed` carries invitations to help with an embedding; a machine may listen to it alone.
+app.conf.task_queues = [Queue("default"), Queue("embed"), Queue("train")]
 app.autodiscover_tasks()
 
 
+_counting = threading.Lock()
+
+
+def _count_in_background() -> None:
+    """Count for the filters of the pages, where these see what a worker remembers.
+
+    In a large gallery that takes seconds, so the pulse does not wait for it.
+    """
+    from gallery.caching import SteadyCache
+
+    if SteadyCache().is_shared and not _counting.locked():
+        threading.Thread(target=_count, name="count-ahead", daemon=True).start()
+
+
+def _count() -> None:
+    from django.db import connections
+
+    from search.facets import count_ahead
+
+    with _counting:
+        try:
+            count_ahead()
+        except Exception:  # as in the pulse
+            logger.warning("Nothing was counted ahead; it is tried again.", exc_info=True)
+        finally:
+            connections.close_all()
+
+
 class Pulse(bootsteps.StartStopStep):
-    """Tells every few seconds that this worker is there, and does the system's maintenance.
+    """Tells every few seconds that this worker is there, and does the system's maintenance if no
+    other worker has done it in this interval.
 
     It stands in for a scheduler process: with any worker running, lost jobs come back.
     """
@@ -45,13 +76,15 @@ class Pulse(bootsteps.StartStopStep):
     def beat(self, parent: Any) -> None:
         from django.db import close_old_connections
 
-        from gallery.models import WorkerPulse
+        from gallery.models import MaintenanceTurn, WorkerPulse
         from gallery.services.maintenance import maintain
 
         close_old_connections()
         try:
             WorkerPulse.objects.beat(parent.hostname, ", ".join(sorted(app.amqp.queues)))
-            maintain()
+            if MaintenanceTurn.objects.take():
+                maintain()
+                _count_in_background()
         except Exception:  # an outage of the database: the next beat tries again
             logger.warning("Maintenance failed; it is tried again.", exc_info=True)
         finally:

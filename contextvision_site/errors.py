@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views import defaults
 
 from gallery.api.problems import is_for_api, problem_response
@@ -12,26 +13,26 @@ from gallery.api.problems import is_for_api, problem_response
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_api(request):
-        return problem_response(400, "The request cannot be read.")
+        return problem_response(400, gettext("The request cannot be read."))
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_api(request):
-        return problem_response(403, "This account may not do this.")
+        return problem_response(403, gettext("This account may not do this."))
     return defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_api(request):
-        return problem_response(404, "There is nothing at this address.")
+        return problem_response(404, gettext("There is nothing at this address."))
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_for_api(request):
         return problem_response(
-            500, "Something went wrong here. It is in the log; trying again may not help."
+            500, gettext("Something went wrong here. It is in the log; trying again may not help.")
         )
     return defaults.server_error(request)
 
@@ -44,7 +45,9 @@ def locked_out(
     if is_for_api(request):
         return problem_response(
             429,
-            "Too many wrong passwords for this name from this address. Try again in an hour.",
+            gettext(
+                "Too many wrong passwords for this name from this address. Try again in an hour."
+            ),
             headers={"Retry-After": seconds},
         )
     page = render(request, "registration/lockout.html", status=429)

@@ -1,6 +1,9 @@
 """How the web server runs: `gunicorn --config python:contextvision_site.gunicorn`."""
 
 import logging
+import os
+import shutil
+import tempfile
 import threading
 from typing import Any
 
@@ -10,10 +13,16 @@ workers = 1
 worker_class = "gthread"
 # More than the searches that may wait for the model (search/engine.py), so that the next one is
 # told to come back instead of waiting unseen.
-threads = 48
+threads = 64
 timeout = 60  # seconds; torch is imported and a model read at the start, on a slow disk too
 graceful_timeout = 10  # seconds for requests under way when the server is told to stop
 control_socket_disable = True  # nobody uses it, and two servers of one user would share its path
+
+# Where the processes put their figures for /metrics, so that any of them can add them up.
+_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+_own_folder = ""
+if _FIGURES not in os.environ:
+    os.environ[_FIGURES] = _own_folder = tempfile.mkdtemp(prefix="contextvision-metrics-")
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +32,18 @@ def post_worker_init(worker: Any) -> None:
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
 
+def child_exit(server: Any, worker: Any) -> None:
+    """Leave out the memory of a process that has ended; its counts stay."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    if _own_folder:
+        shutil.rmtree(_own_folder, ignore_errors=True)
+
+
 def _warm_up() -> None:
     from django.db import Error, connection
 
@@ -30,8 +51,7 @@ def _warm_up() -> None:
     from search.engine import get_engine
 
     try:
-        with get_engine().encoding() as encoder:
-            encoder.encode_texts(["a first sentence is slower than those that follow"])
+        get_engine().encode_texts(["a first sentence is slower than those that follow"])
     except (ContextVisionError, Error) as error:
         logger.warning("Nothing can be searched yet: %s", error)
     finally:

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from contextvision_site.celery import app
 from gallery.models import WorkerPulse
 from mlcore.errors import ContextVisionError
+from mlcore.vectorstore.errors import VectorStoreUnavailableError
 from search.engine import NoActiveIndexError, get_engine
 
 logger = logging.getLogger(__name__)
@@ -98,8 +99,12 @@ def _broker() -> str:
 def _search() -> str:
     try:
         engine = get_engine()
+        engine.index.check()
     except NoActiveIndexError as error:
         raise NotReadyError(str(error)) from error
+    except VectorStoreUnavailableError as error:
+        logger.warning("The search is not ready: %s", error)
+        raise NotReadyError("The vector store cannot be reached.") from error
     except ContextVisionError as error:
         # Its words may name folders of this machine, which are for the log only.
         logger.warning("The search is not ready: %s", error)
@@ -107,7 +112,8 @@ def _search() -> str:
     if engine.warning:
         logger.warning("The search is impaired: %s", engine.warning)
         return "Searches are answered, but not by the index that should; the log says why."
-    return f"Index {engine.version.pk} and its model {engine.encoder.name!r} are loaded."
+    number, encoder = engine.version.pk, engine.encoder
+    return f"Index {number} and its model {encoder.name!r} are loaded, on {encoder.runtime}."
 
 
 def _worker() -> str:

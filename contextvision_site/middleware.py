@@ -6,6 +6,9 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
+
+from gallery.storage import StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +17,7 @@ RETRY_AFTER = "5"
 
 
 class OutageMiddleware:
-    """Answers 503 with words, not a stack trace, while the database is out of reach."""
+    """Answers 503 with words, not a stack trace, while database or pictures are out of reach."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -23,17 +26,24 @@ class OutageMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, OperationalError | InterfaceError):
-            return None
-        logger.error("The database cannot be used: %s", error)
-        return outage_response(request)
+        if isinstance(error, OperationalError | InterfaceError):
+            logger.error("The database cannot be used: %s", error)
+            return outage_response(
+                request, gettext("The database cannot be reached at the moment.")
+            )
+        if isinstance(error, StorageUnavailableError):
+            logger.error("Pictures cannot be read or written: %s", error)
+            return outage_response(
+                request, gettext("The pictures cannot be reached at the moment.")
+            )
+        return None
 
 
-def outage_response(request: HttpRequest) -> HttpResponse:
-    detail = "The database cannot be reached at the moment. Please try again in a few seconds."
+def outage_response(request: HttpRequest, what: str) -> HttpResponse:
+    detail = f"{what} {gettext('Please try again in a few seconds.')}"
     response: HttpResponse
     if request.path.startswith("/api/"):
-        problem = {"type": "about:blank", "title": "Service unavailable", "status": 503}
+        problem = {"type": "about:blank", "title": gettext("Service unavailable"), "status": 503}
         response = JsonResponse(
             {**problem, "detail": detail}, status=503, content_type="application/problem+json"
         )

@@ -3,8 +3,9 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
+from django.views.i18n import set_language
 
-from contextvision_site import health
+from contextvision_site import health, metrics
 
 api = [
     path("", include("search.api.urls")),
@@ -28,7 +29,9 @@ urlpatterns = [
     path("", include("gallery.urls")),
     path("api/v1/", include((api, "api"))),
     path("accounts/", include(accounts)),
+    path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
+    path("metrics", metrics.metrics, name="metrics"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
 ]

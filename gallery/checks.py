@@ -10,13 +10,18 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
+
+from gallery.storage import StorageUnavailableError
 
 
 @register(Tags.files)
 def data_folder_is_writable(**_: Any) -> list[CheckMessage]:
     """Pictures, indexes and models can be written where they belong."""
-    folders = [settings.MEDIA_ROOT, settings.INDEX_DIR, settings.MODELS_DIR]
+    folders = [settings.INDEX_DIR, settings.MODELS_DIR, settings.TRANSFER_DIR]
+    if isinstance(default_storage, FileSystemStorage):
+        folders.append(settings.MEDIA_ROOT)
     problems: list[CheckMessage] = []
     for folder in map(Path, folders):
         # A folder that is not there yet will be made in the nearest one that is.
@@ -112,15 +117,35 @@ def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> li
         return []
     problems: list[CheckMessage] = []
     wanted, found = settings.CONTEXTVISION_MODEL, live.model_version.reference
-    if wanted != found:
+    if not live.model_version.is_as_set:
         problems.append(
             Warning(
                 f"CONTEXTVISION_MODEL is {wanted!r}, but the live index was made with {found!r}, "
                 "which goes on answering searches.",
-                hint=f"To change over, run 'manage.py embed --model {wanted}' and then "
-                f"'manage.py build_index --model {wanted}'; to stay, set "
+                hint=f"To change over, run 'manage.py promote {wanted}'; to stay, set "
                 f"CONTEXTVISION_MODEL={found}.",
                 id="contextvision.W006",
+            )
+        )
+    if live.store == IndexVersion.IN_MILVUS:
+        if settings.CONTEXTVISION_VECTOR_BACKEND == "faiss":
+            problems.append(
+                Warning(
+                    "The live index is kept in Milvus, and CONTEXTVISION_VECTOR_BACKEND does not "
+                    "say where that is, so searches fail.",
+                    hint="Set it to the server's address, or run 'manage.py build_index' to build "
+                    "an index in files.",
+                    id="contextvision.W010",
+                )
+            )
+        return problems
+    if settings.CONTEXTVISION_VECTOR_BACKEND != "faiss":
+        problems.append(
+            Warning(
+                "CONTEXTVISION_VECTOR_BACKEND names a vector store, but the live index is kept in "
+                "files, which go on answering searches.",
+                hint="Run 'manage.py build_index' to build one there.",
+                id="contextvision.W011",
             )
         )
     if not live.path.is_dir():
@@ -132,6 +157,36 @@ def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> li
             )
         )
     return problems
+
+
+@register(Tags.database)
+def bucket_is_usable_and_private(
+    databases: Iterable[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """The bucket can be written to, read and emptied, by this program and nobody else.
+
+    It runs with the checks of the database, and only warns: a bucket that is away for a moment
+    must not keep any command from starting.
+    """
+    if databases is None or isinstance(default_storage, FileSystemStorage):
+        return []
+    from gallery.bucket import BucketStorage  # boto3 is large, and only read where it is used
+
+    assert isinstance(default_storage, BucketStorage)  # noqa: S101  (the settings know no other)
+    try:
+        is_public = default_storage.probe()
+    except StorageUnavailableError as error:
+        return [Warning(error.what, hint=error.hint, id="contextvision.W008")]
+    if not is_public:
+        return []
+    return [
+        Warning(
+            f"Anybody can read the bucket {default_storage.bucket_name!r}, private pictures too.",
+            hint="Take away its public policy or access list: visitors get pictures from the "
+            "site, which asks for permission first.",
+            id="contextvision.W009",
+        )
+    ]
 
 
 def _can_be_asked(databases: Iterable[str] | None, table: str) -> bool:

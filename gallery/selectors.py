@@ -1,22 +1,27 @@
 """Reads that pages, the API and the search share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from calendar import monthrange
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Length
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+from django.utils.translation import gettext
 
 from gallery.models import (
     Caption,
-    Collection,
     Image,
     ImageEmbedding,
     IndexVersion,
+    Job,
     ModelVersion,
-    Tag,
 )
+from gallery.models.image import MOMENT, ORIENTATION, ImageQuerySet
 from mlcore.config import FloatMatrix, IdVector
 
 Person = User | AnonymousUser | None
@@ -30,31 +35,101 @@ class ImageFilter:
     collection: str = ""
     tag: str = ""
     split: str = ""
+    orientation: str = ""
+    colour: str = ""
+    """The colour that stands out."""
+    since: str = ""
+    """A year, month or day in ISO 8601, such as 2024-05: its first day is the first let through,
+    going by when a picture was taken, or added where that is not known."""
+    until: str = ""
+    """Likewise; its last day is the last let through."""
+    uploader: str = ""
+    """A user name. Who uploaded what is for staff to know, and for everybody of himself."""
 
     def __bool__(self) -> bool:
-        return bool(self.collection or self.tag or self.split)
+        return bool(self.parameters())
 
-    def apply(self, images: "QuerySet[Image]") -> "QuerySet[Image]":
+    def parameters(self) -> list[tuple[str, str]]:
+        """Return names and values of the conditions that are not empty."""
+        return [(name, value) for name, value in asdict(self).items() if value]
+
+    def apply(self, images: "ImageQuerySet", user: Person) -> "ImageQuerySet":
         if self.collection:
             images = images.filter(collection__name=self.collection)
         if self.tag:
             images = images.filter(tags__name=self.tag)
         if self.split:
             images = images.filter(split=self.split)
+        if self.orientation:
+            images = images.filter(Exact(ORIENTATION, self.orientation))
+        if self.colour:
+            images = images.filter(dominant_colour=self.colour)
+        if self.since:
+            first, _ = days_of(self.since)
+            start = datetime.combine(first, time.min, tzinfo=UTC)
+            images = images.filter(GreaterThanOrEqual(MOMENT, start))
+        if self.until:
+            _, last = days_of(self.until)
+            end = datetime.combine(last, time.max, tzinfo=UTC)
+            images = images.filter(LessThanOrEqual(MOMENT, end))
+        if self.uploader:
+            images = images.filter(uploader__username=self.uploader)
+            images = whose_uploaders_are_known(images, user)
         return images
+
+
+def whose_uploaders_are_known(images: "ImageQuerySet", user: Person) -> "ImageQuerySet":
+    """Keep the pictures of which this person may know who uploaded them."""
+    if user is None or not user.is_authenticated:
+        return images.none()
+    return images if user.is_staff else images.filter(uploader=user)
+
+
+def days_of(text: str) -> tuple[date, date]:
+    """Return the first and the last day of a year, a month or a day: ``2024-05`` is all of May.
+
+    Raises ValueError where it is none of these.
+    """
+    match = _PARTIAL_DATE.fullmatch(text)
+    year, month, day = match.groups() if match else ("0", None, None)
+    try:
+        first = date(int(year), int(month or 1), int(day or 1))
+    except ValueError as error:
+        raise ValueError(
+            gettext("%(text)s is not a year, a month or a day such as 2024-05-17.") % {"text": text}
+        ) from error
+    if day:
+        return first, first
+    last_month = first.month if month else 12
+    return first, first.replace(month=last_month, day=monthrange(first.year, last_month)[1])
+
+
+_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
 def visible_images(ids: Sequence[int], user: Person) -> dict[int, Image]:
     """Fetch those of these pictures that exist and that this person may see, by id.
 
-    Three queries, whatever the number of ids.
+    With their captions, as a search shows them, in two queries whatever the number of ids.
     """
-    return Image.objects.visible_to(user).with_details().in_bulk(list(ids))
+    images = Image.objects.visible_to(user).in_bulk(list(ids))
+    # Rows instead of objects: there are several captions to a picture, and only the text is shown.
+    captions = Caption.objects.filter(image__in=images).order_by("image_id", "order")
+    sentences: dict[int, list[str]] = {pk: [] for pk in images}
+    for pk, text in captions.values_list("image_id", "text"):
+        sentences[pk].append(text)
+    for pk, image in images.items():
+        image.known_sentences = sentences[pk]
+    return images
 
 
 def matching_ids(condition: ImageFilter, user: Person) -> IdVector:
     """Ids of all pictures that match and that this person may see: int64, shape (n,)."""
-    ids = condition.apply(Image.objects.visible_to(user)).values_list("pk", flat=True).distinct()
+    ids = (
+        condition.apply(Image.objects.visible_to(user), user)
+        .values_list("pk", flat=True)
+        .distinct()
+    )
     return np.fromiter(ids.order_by("pk").iterator(), dtype=np.int64)
 
 
@@ -69,42 +144,91 @@ def tail_length(index: IndexVersion) -> int:
     return ImageEmbedding.objects.later_than(index.model_version, index.watermark).count()
 
 
+def embedding_seconds(count: int) -> float | None:
+    """Estimate how long so many pictures take to embed, by the last job that embedded enough.
+
+    Nothing where there was none yet.
+    """
+    return _seconds_by_the_last(Job.Kind.EMBED, "embedded", count)
+
+
+def indexing_seconds(count: int) -> float | None:
+    """Estimate how long an index of so many pictures takes to build, by the last one of enough.
+
+    Nothing where there was none yet. It was of nearly as many, so the time of one picture serves,
+    although large indexes are built in another way than small ones.
+    """
+    return _seconds_by_the_last(Job.Kind.INDEX, "pictures", count)
+
+
+def _seconds_by_the_last(kind: Job.Kind, counted: str, count: int) -> float | None:
+    """Estimate the time for ``count`` pictures; ``counted`` tells how many a job's result names."""
+    timed = Job.objects.filter(
+        kind=kind,
+        started_at__isnull=False,
+        finished_at__isnull=False,
+        **{f"result__{counted}__gte": _ENOUGH_TO_TIME},
+    )
+    last = timed.first()
+    if last is None or last.started_at is None or last.finished_at is None:
+        return None
+    seconds = (last.finished_at - last.started_at).total_seconds()
+    return count * seconds / int(last.result[counted])
+
+
+_ENOUGH_TO_TIME = 16
+"""Pictures; with fewer, a job's time is that of loading the model."""
+
+
 def stored_vectors(ids: Sequence[int], version: ModelVersion) -> dict[int, FloatMatrix]:
     """Read the vectors of these pictures by this model, each float32 of shape (1, dim), by id."""
-    rows = ImageEmbedding.objects.filter(model_version=version, image_id__in=ids)
+    rows = ImageEmbedding.objects.of_model(version).filter(image_id__in=ids)
     found, vectors, _ = rows.matrix()
     return {int(pk): vectors[row : row + 1] for row, pk in enumerate(found)}
 
 
-CHOICES_SHOWN = 500
-"""Collections or tags offered to choose from; a longer list is better typed than scrolled."""
+def picture_name(pk: int) -> str:
+    """Name a picture of the gallery as one of a data set; :func:`pictures_named` reads it."""
+    return f"picture {pk}"
+
+
+def pictures_named(names: Iterable[str], user: Person) -> dict[str, Image]:
+    """Fetch the pictures that an evaluation names and that this person may see, by name.
+
+    Names of pictures that are not of the gallery, as in a folder, have none.
+    """
+    ids = picture_ids(names)
+    found = visible_images(list(ids.values()), user)
+    return {name: found[pk] for name, pk in ids.items() if pk in found}
+
+
+def picture_ids(names: Iterable[str]) -> dict[str, int]:
+    """Read the ids out of the names of pictures of the gallery; others are passed over."""
+    return {name: int(number) for name in names if (number := _number_in(name))}
+
+
+def _number_in(name: str) -> str:
+    number = name.removeprefix("picture ")
+    return number if number != name and number.isdecimal() else ""
+
+
+def sample_captions(count: int) -> list[str]:
+    """Choose at most ``count`` captions of different pictures, evenly spaced over all of them."""
+    first = Caption.objects.filter(order=0).order_by("image_id")
+    ids = list(first.values_list("pk", flat=True))
+    chosen = ids[:: max(1, len(ids) // count)][:count]
+    return list(Caption.objects.filter(pk__in=chosen).order_by("pk").values_list("text", flat=True))
+
+
 EXAMPLE_LENGTH = (12, 60)
 """Characters of a caption that reads like something a person would search for."""
 EXAMPLES_FROM = 300
 """Newest captions that examples are drawn from: enough for variety, cheap in any gallery."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """What results can be narrowed to: only names that stand on pictures the person may see."""
-
-    collections: list[str]
-    tags: list[str]
-
-
-def facets(user: Person) -> Facets:
-    visible = Image.objects.visible_to(user)
-    collections = Collection.objects.filter(Exists(visible.filter(collection=OuterRef("pk"))))
-    tags = Tag.objects.filter(Exists(visible.filter(tags=OuterRef("pk"))))
-    return Facets(
-        collections=list(collections.values_list("name", flat=True)[:CHOICES_SHOWN]),
-        tags=list(tags.values_list("name", flat=True)[:CHOICES_SHOWN]),
-    )
-
-
 def newest_images(user: Person, where: ImageFilter = ImageFilter()) -> "QuerySet[Image]":
     """Select the pictures that this person may see, the latest first, with what a tile shows."""
-    return where.apply(Image.objects.visible_to(user).with_details()).order_by("-pk")
+    return where.apply(Image.objects.visible_to(user).with_details(), user).order_by("-pk")
 
 
 def example_queries(user: Person, count: int = 6) -> list[str]:

@@ -1,4 +1,7 @@
-"""Files on disk that are either whole or not there."""
+"""Files on disk that are either whole or not there, and what is said when files are out of reach.
+
+``gallery/bucket.py`` keeps them in a bucket instead.
+"""
 
 import os
 import tempfile
@@ -7,6 +10,20 @@ from pathlib import Path
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
+
+from mlcore.errors import ContextVisionError
+
+READERS = 8
+"""Files that are read at a time: in a bucket each costs a wait of some milliseconds."""
+
+
+class StorageUnavailableError(ContextVisionError):
+    """The place where pictures are kept does not answer; whether a file exists is not known."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(f"{what} {hint}")
+        self.what = what
+        self.hint = hint
 
 
 @deconstructible(path="gallery.storage.AtomicFileSystemStorage")

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from gallery.models import Job
-from gallery.pipelines import BODIES, run_job
+from gallery.pipelines import BODIES, help_embedding, run_job
 
 
 @shared_task(name="gallery.import")
@@ -16,6 +16,31 @@ def embed_pictures(job_id: int) -> None:
     run_job(job_id, BODIES[Job.Kind.EMBED])
 
 
+@shared_task(name="gallery.help_embedding")
+def join_embedding(job_id: int) -> None:
+    help_embedding(job_id)
+
+
 @shared_task(name="gallery.index")
 def rebuild_index(job_id: int) -> None:
     run_job(job_id, BODIES[Job.Kind.INDEX])
+
+
+@shared_task(name="gallery.train")
+def train_model(job_id: int) -> None:
+    run_job(job_id, BODIES[Job.Kind.TRAIN])
+
+
+@shared_task(name="gallery.evaluate")
+def evaluate_model(job_id: int) -> None:
+    run_job(job_id, BODIES[Job.Kind.EVALUATE])
+
+
+@shared_task(name="gallery.export")
+def export_model(job_id: int) -> None:
+    run_job(job_id, BODIES[Job.Kind.EXPORT])
+
+
+@shared_task(name="gallery.promote")
+def promote_model(job_id: int) -> None:
+    run_job(job_id, BODIES[Job.Kind.PROMOTE])

@@ -3,8 +3,10 @@
 Web upload, API, admin and importers all come through :func:`admit`.
 """
 
+import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -16,7 +18,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from gallery.models import Caption, Collection, Image, Tag
+from gallery.models import Caption, Collection, Image, Job, Tag
 from gallery.models.image import Split, Visibility
 from mlcore.config import ImageLimits
 from mlcore.decoding import get_decoder
@@ -25,6 +27,7 @@ from mlcore.text import clean_line
 
 if TYPE_CHECKING:
     from mlcore.decoding import PreparedPicture
+    from mlcore.images import Look
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -35,6 +38,9 @@ SUFFIXES = {
     "HEIF": ".heic",
 }
 """File name endings by decoded format; what the sender called the file is not believed."""
+
+WRITERS = 8
+"""Files written at a time: in a bucket each costs a wait of some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Destination:
     visibility: str = Visibility.PUBLIC
     collection: Collection | None = None
     tags: tuple[Tag, ...] = ()
+    job: Job | None = None
+    """The import that brings them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +108,15 @@ def admit(incoming: Iterable[Incoming], destination: Destination) -> list[Admiss
         digest: item for digest, item in zip(digests, batch, strict=True) if digest not in known
     }
     prepared = dict(zip(unknown, _prepare(unknown.values()), strict=True))
-    for digest, picture in prepared.items():
-        if not isinstance(picture, ImageRejectedError):
-            _write_files(digest, unknown[digest], picture)
+    with ThreadPoolExecutor(WRITERS) as writers:
+        written = [
+            writers.submit(default_storage.save, name, ContentFile(data))
+            for digest, picture in prepared.items()
+            if not isinstance(picture, ImageRejectedError)
+            for name, data in _files(digest, unknown[digest], picture)
+        ]
+    for file in written:
+        file.result()  # raises what kept it from being written
     with transaction.atomic():
         return [
             _settle(item, digest, known, prepared.get(digest), destination)
@@ -116,11 +130,12 @@ def _prepare(items: Iterable[Incoming]) -> "Iterator[PreparedPicture | ImageReje
     )
 
 
-def _write_files(digest: str, item: Incoming, picture: "PreparedPicture") -> None:
+def _files(digest: str, item: Incoming, picture: "PreparedPicture") -> Iterator[tuple[str, bytes]]:
+    """Name the files of a new picture, with what they hold."""
     image = Image(sha256=digest)
-    default_storage.save(_original_name(digest, picture.format), ContentFile(item.data))
-    default_storage.save(image.display_name, ContentFile(picture.display))
-    default_storage.save(image.thumbnail_name, ContentFile(picture.thumbnail))
+    yield _original_name(digest, picture.format), item.data
+    yield image.display_name, picture.display
+    yield image.thumbnail_name, picture.thumbnail
 
 
 def _original_name(digest: str, picture_format: str) -> str:
@@ -145,9 +160,10 @@ def _settle(
     captions, source = item.captions, item.caption_source
     if not captions and created and picture is not None and picture.description:
         captions, source = (picture.description,), Caption.Source.METADATA
-    _complete(image, captions, source, item.split)
-    if destination.tags:
-        image.tags.add(*destination.tags)
+    add_words(image, captions, source, destination.tags)
+    if item.split and not image.split:
+        image.split = item.split
+        image.save(update_fields=["split"])
     return Admission(item.name, image, created=created)
 
 
@@ -165,6 +181,7 @@ def _get_or_create(
             "height": picture.height,
             "format": picture.format,
             "bytes": len(item.data),
+            **look_fields(picture.look),
             "title": clean_line(PurePosixPath(item.name).stem, 200),
             "source": clean_line(item.source, 300),
             "split": item.split,
@@ -173,21 +190,42 @@ def _get_or_create(
             "uploader": destination.uploader,
             "visibility": destination.visibility,
             "collection": destination.collection,
+            "job": destination.job,
         },
     )
 
 
-def _complete(image: Image, captions: tuple[str, ...], source: Caption.Source, split: str) -> None:
-    """Add the captions and the split that a picture does not have yet."""
-    if split and not image.split:
-        image.split = split
-        image.save(update_fields=["split"])
-    if not captions:
+def collection_named(name: str) -> Collection | None:
+    """Return the collection of this name, made where it is new; none for no name."""
+    return Collection.objects.get_or_create(name=name)[0] if name else None
+
+
+def tags_named(names: Iterable[str]) -> list[Tag]:
+    """Return the tags of these names, made where they are new."""
+    return [Tag.objects.get_or_create(name=name)[0] for name in names]
+
+
+def look_fields(look: "Look") -> dict[str, str]:
+    """Return what a picture's row keeps of its look."""
+    return {
+        "dominant_colour": look.colour,
+        "placeholder": base64.b64encode(look.placeholder).decode("ascii"),
+    }
+
+
+def add_words(
+    image: Image, captions: Iterable[str], source: Caption.Source, tags: Sequence[Tag] = ()
+) -> None:
+    """Add the captions and tags that a picture does not have yet."""
+    if tags:
+        image.tags.add(*tags)
+    wanted = list(dict.fromkeys(clean(captions)))
+    if not wanted:
         return
     present = list(image.captions.values_list("text", "order"))
     texts = {text for text, _ in present}
     following = 1 + max((order for _, order in present), default=-1)
-    fresh = [text for text in dict.fromkeys(clean(captions)) if text not in texts]
+    fresh = [text for text in wanted if text not in texts]
     Caption.objects.bulk_create(
         Caption(image=image, text=text, order=following + offset, source=source)
         for offset, text in enumerate(fresh)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ def write_checkpoint(directory: Path, *, kind: str, write: Callable[[Path], None
             write(folder)
             entries = {}
             for path in sorted(folder.iterdir()):
-                if path.suffix not in {".safetensors", ".json", ".txt", ".md"}:
+                if path.suffix not in {".safetensors", ".json", ".jsonl", ".txt", ".md"}:
                     raise CheckpointError(
                         f"{path.name} cannot be part of a checkpoint; weights are safetensors only"
                     )
@@ -177,6 +177,20 @@ def file_sha256(path: Path) -> str:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def tensors_sha256(tensors: Iterable[tuple[str, Tensor]], about: object = None) -> str:
+    """The sha256 of named tensors as float32, whatever the type of numbers they are stored in.
+
+    Args:
+        tensors: in an order that is always the same.
+        about: JSON values that belong to them.
+    """
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in tensors:
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

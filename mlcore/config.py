@@ -27,8 +27,15 @@ class ImageLimits:
     """Pixels on the short side."""
 
 
+IndexKind: TypeAlias = Literal["auto", "flat", "ivf_sq8"]
+
+
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """How an index is built. ``auto`` chooses by the number of vectors."""
+    """How an index is built."""
 
-    kind: Literal["auto", "flat"] = "auto"
+    kind: IndexKind = "auto"
+    """``flat`` is exact; ``ivf_sq8`` reads a part of the vectors, in 8 bits a number; ``auto``
+    chooses by the number of vectors."""
+    recall: float = 0.97
+    """Share of the true ten best that an inexact index shall find, 0 to 1."""

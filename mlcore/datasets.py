@@ -7,6 +7,7 @@ captions: a picture whose other caption was trained on is not an unseen one.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -171,7 +172,7 @@ class CaptionDataset(Sequence[CaptionedImage]):
             raise DatasetError(
                 f"{self.source} is made of one picture; there is nothing to hold out"
             )
-        return self._subset(kept), self._subset(sorted(chosen))
+        return self.subset(kept), self.subset(sorted(chosen))
 
     def batches(self, size: int, *, side: int, limits: ImageLimits) -> Iterator[list[Image.Image]]:
         """Yield the pictures in order, ``size`` at a time, read and decoded in the background.
@@ -206,5 +207,21 @@ class CaptionDataset(Sequence[CaptionedImage]):
                 for future in waiting:
                     future.cancel()
 
-    def _subset(self, indices: Sequence[int]) -> CaptionDataset:
-        return CaptionDataset((self._images[index] for index in indices), source=self.source)
+    def subset(self, indices: Sequence[int]) -> CaptionDataset:
+        """Return these pictures alone, in the order of ``indices``.
+
+        Raises:
+            DatasetError: there are none.
+        """
+        part = CaptionDataset((self._images[index] for index in indices), source=self.source)
+        if "content" in self.__dict__:  # known already: the files need not be read again
+            part.__dict__["content"] = tuple(self.content[index] for index in indices)
+        return part
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 over the pictures' bytes and their captions, in order, in hexadecimal."""
+        listed = [
+            [digest, image.captions] for digest, image in zip(self.content, self, strict=True)
+        ]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

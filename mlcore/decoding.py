@@ -28,10 +28,12 @@ from typing import Any, Self, TypeVar, cast, get_args
 
 from PIL import Image
 
+from mlcore.colours import COLOUR_NAMES
 from mlcore.config import ImageLimits
 from mlcore.decoding_process import Disconnected, receive, send
 from mlcore.errors import ContextVisionError, ImageRejectedError
-from mlcore.images import PictureFormat, check_bytes
+from mlcore.images import Look, PictureFormat, RenditionFormat, check_bytes
+from mlcore.words import gettext_noop
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ MEMORY_BYTES = 2 * 2**30
 _START_SECONDS = 60.0  # a second is usual; a machine that is swapping takes its time
 _ATTEMPTS = 4  # to hand a picture over: both processes may have been killed while they were idle
 _MAX_ANSWER = 256 * 2**20  # bytes; more than any square or pair of renditions
+_MAX_PLACEHOLDER = 700  # bytes; it takes up to 200
 _ROOT = Path(__file__).resolve().parent.parent
 # What Python needs to start. Everything else, passwords above all, stays out.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR")
@@ -73,6 +76,7 @@ class PreparedPicture:
     """WebP, see :class:`mlcore.images.Renditions`."""
     thumbnail: bytes
     """WebP."""
+    look: Look
 
 
 class PictureDecoder:
@@ -130,6 +134,34 @@ class PictureDecoder:
             return Image.frombytes("RGB", (side, side), body)
 
         return self._run({"do": "square", "side": side}, read, data, name, limits)
+
+    def rendition(
+        self,
+        data: bytes,
+        *,
+        name: str,
+        side: int,
+        kind: RenditionFormat,
+        limits: ImageLimits = ImageLimits(),  # noqa: B008
+    ) -> bytes:
+        """Return a picture at no more than ``side`` pixels on its long side, as such a file.
+
+        Raises:
+            ImageRejectedError: with ``name`` and the reason.
+        """
+        request = {"do": "rendition", "side": side, "kind": kind}
+        return self._run(request, lambda _, body: body, data, name, limits)
+
+    def looks(
+        self,
+        items: Iterable[tuple[str, bytes]],
+        *,
+        limits: ImageLimits = ImageLimits(),  # noqa: B008
+    ) -> Iterator[Look | ImageRejectedError]:
+        """Tell what pictures look like from afar, side by side; as :meth:`prepare_all`."""
+        return self._each(
+            lambda name, data: self._run({"do": "look"}, _look, data, name, limits), items
+        )
 
     def prepare_all(
         self,
@@ -220,23 +252,31 @@ class PictureDecoder:
             if "failed" in answer:
                 # A fault of this program, not of the picture; the run goes on all the same.
                 logger.error("Decoding %s failed:\n%s", name, answer["failed"])
-                raise ImageRejectedError(name, "it cannot be processed; the log says why.")
+                raise ImageRejectedError(
+                    name, gettext_noop("it cannot be processed; the log says why.")
+                )
             result = None if "rejected" in answer else read(answer, body)
             reusable = "spent" not in answer and child.tasks < self._tasks_per_process
         except TimeoutError:
-            reason = f"decoding it takes longer than {self._task_seconds:g} seconds."
-            raise ImageRejectedError(name, reason) from None
+            raise ImageRejectedError(
+                name,
+                gettext_noop("decoding it takes longer than %(seconds)s seconds."),
+                seconds=f"{self._task_seconds:g}",
+            ) from None
         except (Disconnected, OSError):
-            raise ImageRejectedError(name, _why_it_ended(child)) from None
+            raise _ended(name, child) from None
         except (KeyError, TypeError, ValueError):
             # Whatever answered like this is not the program that was started.
-            raise ImageRejectedError(name, "it confused the process that decodes it.") from None
+            raise ImageRejectedError(
+                name, gettext_noop("it confused the process that decodes it.")
+            ) from None
         finally:
             if child is not None and not reusable:
                 child.end()
             idle.put(child if reusable else None)
         if result is None:
-            raise ImageRejectedError(name, str(answer["rejected"]))
+            reason, values = answer["rejected"]
+            raise ImageRejectedError(name, reason, **values)
         return result
 
     def _each(
@@ -358,13 +398,15 @@ def _launch(standard_input: int, memory_bytes: int, task_seconds: float) -> subp
 def _prepared(answer: dict[str, Any], body: bytes) -> PreparedPicture:
     """Read an answer without believing it: it comes from where the hostile bytes went."""
     kind, width, height = answer["format"], answer["width"], answer["height"]
-    description, taken_at, cut = answer["description"], answer["taken_at"], answer["display"]
+    description, taken_at = answer["description"], answer["taken_at"]
+    display, thumbnail = answer["display"], answer["thumbnail"]
     if not (
         kind in get_args(PictureFormat)
         and isinstance(width, int)
         and isinstance(height, int)
         and isinstance(description, str | None)
-        and isinstance(cut, int)
+        and isinstance(display, int)
+        and isinstance(thumbnail, int)
     ):
         raise ValueError("not an answer to this request")
     return PreparedPicture(
@@ -373,17 +415,34 @@ def _prepared(answer: dict[str, Any], body: bytes) -> PreparedPicture:
         height=height,
         description=description,
         taken_at=None if taken_at is None else datetime.fromisoformat(taken_at),
-        display=body[:cut],
-        thumbnail=body[cut:],
+        display=body[:display],
+        thumbnail=body[display : display + thumbnail],
+        look=_look(answer, body[display + thumbnail :]),
     )
 
 
-def _why_it_ended(child: "_Child | None") -> str:
+def _look(answer: dict[str, Any], body: bytes) -> Look:
+    colour = answer["colour"]
+    if colour not in COLOUR_NAMES or len(body) > _MAX_PLACEHOLDER:
+        raise ValueError("not an answer to this request")
+    return Look(colour=colour, placeholder=body)
+
+
+def _ended(name: str, child: "_Child | None") -> ImageRejectedError:
     status = child.returncode if child is not None else None
     if status == -signal.SIGKILL:
-        return "the process decoding it was killed; the machine may have run out of memory."
-    name = signal.Signals(-status).name if status is not None and status < 0 else status
-    return f"it brings the process that decodes it down ({name})."
+        return ImageRejectedError(
+            name,
+            gettext_noop(
+                "the process decoding it was killed; the machine may have run out of memory."
+            ),
+        )
+    cause = signal.Signals(-status).name if status is not None and status < 0 else status
+    return ImageRejectedError(
+        name,
+        gettext_noop("it brings the process that decodes it down (%(cause)s)."),
+        cause=str(cause),
+    )
 
 
 _decoders: weakref.WeakSet[PictureDecoder] = weakref.WeakSet()

@@ -105,11 +105,14 @@ def _answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes
     try:
         return _carry_out(request, data)
     except ImageRejectedError as error:
-        answer: dict[str, Any] = {"rejected": error.reason}
+        answer: dict[str, Any] = {"rejected": error.told}
         # What memory is left after such a failure is in pieces.
         return answer | ({"spent": True} if isinstance(error.__context__, MemoryError) else {}), b""
     except MemoryError:
-        return {"rejected": "decoding it takes more memory than is allowed.", "spent": True}, b""
+        return {
+            "rejected": ("decoding it takes more memory than is allowed.", {}),
+            "spent": True,
+        }, b""
     except Exception:
         return {"failed": traceback.format_exc()}, b""
 
@@ -123,17 +126,26 @@ def _carry_out(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], by
         side = request["side"]
         decoded = images.decode_image(data, name="", limits=limits, draft_side=side)
         return {}, images.square(decoded.image, side).tobytes()
+    if request["do"] == "rendition":
+        side, kind = request["side"], request["kind"]
+        decoded = images.decode_image(data, name="", limits=limits, draft_long_side=side)
+        return {}, images.make_rendition(decoded.image, side, kind)
+    if request["do"] == "look":
+        look = images.look_of(images.decode_image(data, name="", limits=limits).image)
+        return {"colour": look.colour}, look.placeholder
     decoded = images.decode_image(data, name="", limits=limits, draft_long_side=images.DISPLAY_SIDE)
-    renditions = images.make_renditions(decoded)
+    renditions, look = images.make_renditions(decoded), images.look_of(decoded.image)
     answer = {
         "format": decoded.format,
         "width": decoded.width,
         "height": decoded.height,
         "description": decoded.description,
         "taken_at": decoded.taken_at and decoded.taken_at.isoformat(),
+        "colour": look.colour,
         "display": len(renditions.display),
+        "thumbnail": len(renditions.thumbnail),
     }
-    return answer, renditions.display + renditions.thumbnail
+    return answer, renditions.display + renditions.thumbnail + look.placeholder
 
 
 def _limit(name: str, value: int) -> None:

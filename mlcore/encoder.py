@@ -8,24 +8,57 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-import numpy as np
-
-from mlcore.checkpoints import CONFIG, file_sha256, is_checkpoint, read_json, verify_checkpoint
+from mlcore.checkpoints import (
+    CONFIG,
+    Checkpoint,
+    file_sha256,
+    is_checkpoint,
+    read_json,
+    tensors_sha256,
+    verify_checkpoint,
+)
+from mlcore.compiled import Traceable, openvino_version
+from mlcore.compiled_encoder import (
+    IMAGE,
+    TEXT,
+    About,
+    CompiledEncoder,
+    keep_compiled,
+    open_compiled,
+)
 from mlcore.config import FloatMatrix
 from mlcore.errors import CheckpointError, ModelUnavailableError
 from mlcore.images import square
-from mlcore.runtime import Precision, Runtime, choose_runtime, in_batches, load_transformers, pixels
-from mlcore.starter import STARTER, StarterEncoder
+from mlcore.runtime import (
+    Library,
+    Precision,
+    Runtime,
+    choose_library,
+    choose_runtime,
+    in_batches,
+    load_transformers,
+    pixels,
+    processor_precision,
+    sorted_by_length,
+)
+from mlcore.starter import HEADS, STARTER, StarterEncoder, starter_fingerprint
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
+
+logger = logging.getLogger(__name__)
 
 IMAGE_BATCH = 32
 """Pictures encoded at once: larger batches are no faster on a CPU and take more memory."""
@@ -70,6 +103,13 @@ class Encoder(Protocol):
         """
 
     @property
+    def image_fingerprint(self) -> str:
+        """sha256 of all that decides a picture's vector; training on words alone keeps it.
+
+        Stored vectors of pictures are valid for every encoder with the same one.
+        """
+
+    @property
     def runtime(self) -> str:
         """Library, precision and device, for people: ``torch bfloat16 on cpu``."""
 
@@ -108,6 +148,7 @@ class ClipEncoder:
         preprocessing: dict[str, Any],
         fingerprint: str,
         runtime: Runtime,
+        directory: Path,
     ) -> None:
         self.name = name
         self.dim: int = model.config.projection_dim
@@ -118,6 +159,8 @@ class ClipEncoder:
         # The tokenizer keeps its settings in one object; two threads at once may not touch it.
         self._tokenizer_lock = threading.Lock()
         self._max_tokens: int = model.config.text_config.max_position_embeddings
+        self._preprocessing = preprocessing
+        self._directory = directory
         self._mean = [255 * value for value in preprocessing["mean"]]
         self._std = [255 * value for value in preprocessing["std"]]
         self._runtime = runtime
@@ -133,8 +176,8 @@ class ClipEncoder:
         """
         weights = _require_clip(directory, name)
         runtime = choose_runtime(device, precision)
-        model, tokenizer = _load_clip(directory, name, runtime)
-        preprocessing = _clip_preprocessing(directory, model.config.vision_config.image_size)
+        model, tokenizer = load_clip(directory, name, runtime)
+        preprocessing = clip_preprocessing(directory, model.config.vision_config.image_size)
         return cls(
             name=name,
             model=model,
@@ -142,22 +185,23 @@ class ClipEncoder:
             preprocessing=preprocessing,
             fingerprint=_clip_fingerprint(directory, weights, preprocessing),
             runtime=runtime,
+            directory=directory,
         )
+
+    @cached_property
+    def image_fingerprint(self) -> str:
+        # Read only when asked for: it costs a look at every vision weight.
+        return _clip_image_fingerprint(self._directory, self._preprocessing)
 
     @property
     def runtime(self) -> str:
         return str(self._runtime)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        rows = self._tokenize(texts)
-        # Texts of one length share a batch, so little is spent on padding.
-        order = np.argsort([len(row) for row in rows], kind="stable")
-        encoded = in_batches(
-            [rows[position] for position in order], TEXT_BATCH, self.dim, self._text_features
+        return sorted_by_length(
+            self._tokenize(texts),
+            lambda rows: in_batches(rows, TEXT_BATCH, self.dim, self._text_features),
         )
-        matrix = np.empty_like(encoded)
-        matrix[order] = encoded
-        return matrix
 
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
         return in_batches(images, IMAGE_BATCH, self.dim, self._image_features)
@@ -166,6 +210,50 @@ class ClipEncoder:
         with self._tokenizer_lock:
             tokens = self._tokenizer([text], truncation=False, verbose=False)["input_ids"][0]
         return len(tokens) > self._max_tokens
+
+    def about(self) -> About:
+        """As :class:`mlcore.compiled_encoder.Original`."""
+        return About(
+            dim=self.dim,
+            image_size=self.image_size,
+            max_tokens=self._max_tokens,
+            padding=self._tokenizer.pad_token_id,
+            fingerprint=self.fingerprint,
+            image_fingerprint=self.image_fingerprint,
+            tokenizer=self._tokenizer.backend_tokenizer.to_str(),
+        )
+
+    def networks(self) -> dict[str, Traceable]:
+        """As :class:`mlcore.compiled_encoder.Original`."""
+        import torch
+        from torch import nn
+
+        model = self._model
+        mean = torch.tensor(self._mean).view(1, 3, 1, 1)
+        std = torch.tensor(self._std).view(1, 3, 1, 1)
+
+        class Sees(nn.Module):
+            def forward(self, squares: torch.Tensor) -> torch.Tensor:
+                grid = (squares.permute(0, 3, 1, 2).float() - mean) / std
+                seen: torch.Tensor = model.get_image_features(pixel_values=grid).pooler_output
+                return seen
+
+        class Reads(nn.Module):
+            def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+                # Attention is causal: nothing looks at what fills a row up behind its end.
+                read: torch.Tensor = model.get_text_features(input_ids=ids).pooler_output
+                return read
+
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        squares = torch.zeros(2, self.image_size, self.image_size, 3, dtype=torch.uint8)
+        tokens = torch.full((2, 7), self._tokenizer.pad_token_id, dtype=torch.long)
+        return {
+            IMAGE: Traceable(Sees(), {"squares": squares}, {"squares": (0,)}),
+            TEXT: Traceable(
+                Reads(), {"ids": tokens, "mask": tokens.clone()}, {"ids": (0, 1), "mask": (0, 1)}
+            ),
+        }
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
@@ -202,7 +290,11 @@ class ClipEncoder:
 
 
 def load_encoder(
-    reference: str | Path, *, device: str = "auto", precision: Precision = "auto"
+    reference: str | Path,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    library: Library | None = None,
 ) -> Encoder:
     """Load the encoder that a reference names.
 
@@ -212,39 +304,150 @@ def load_encoder(
             local cache of the hub is asked first and the network only for what is not there.
         device: ``auto`` for the best there is, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: ``auto``: bfloat16 where the device computes in it, float32 elsewhere.
+        library: ``openvino`` or ``torch``; what :func:`mlcore.runtime.choose_library` says when
+            None.
 
     Raises:
         ModelUnavailableError: there is no such model, it cannot be reached, it is not of the CLIP
             kind, or it has no safetensors. No other model is ever taken in its place.
         CheckpointError: a folder of :mod:`mlcore.checkpoints` is damaged.
     """
+    found = find_model(reference)
+    if (library or choose_library(device)) == "openvino":
+        return _compiled(found, precision)
+    return _in_torch(found, device, precision)
+
+
+def _in_torch(found: FoundModel, device: str, precision: Precision) -> StarterEncoder | ClipEncoder:
+    loader = StarterEncoder if found.kind == STARTER else ClipEncoder
+    return loader.load(found.directory, name=found.name, device=device, precision=precision)
+
+
+def _compiled(found: FoundModel, precision: Precision) -> CompiledEncoder:
+    chosen = processor_precision() if precision == "auto" else precision
+    place = found.directory, model_fingerprint(found), chosen
+    opened = open_compiled(found.name, *place)
+    if opened is None:
+        logger.info("Compiling %s for this processor; this is done once.", found.name)
+        _compile_apart(found.directory)
+        opened = open_compiled(found.name, *place)
+    if opened is None:
+        raise CheckpointError(f"The compiled {found.name} does not read back.")
+    return opened
+
+
+def _compile_apart(folder: Path) -> None:
+    """Compile in a process of its own: torch and a float32 copy of the model take a gigabyte, which
+    a process that goes on to answer queries would never give back."""
+    done = subprocess.run(  # noqa: S603 - no shell, and no part of it comes from outside
+        [sys.executable, "-m", "mlcore", "compile", str(folder.absolute())],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode < 0:
+        raise ModelUnavailableError(
+            f"Compiling {folder} was ended by signal {-done.returncode}; it takes 2 GB of memory "
+            "for a ViT-B/32. Give this machine more, or set CONTEXTVISION_RUNTIME=torch."
+        )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no reason was given"]
+        raise ModelUnavailableError(f"{folder} cannot be compiled: {said[-1]}")
+
+
+def compile_model(reference: str | Path) -> Path:
+    """Compile a model for processors and keep it, so that the first who loads it need not wait.
+
+    One that is kept already, by this version of OpenVINO, is left as it is.
+
+    Args:
+        reference: as for :func:`load_encoder`.
+
+    Returns:
+        The folder of its checkpoint, beside or in which it is kept.
+
+    Raises:
+        ModelUnavailableError: as :func:`load_encoder`; or OpenVINO is not installed.
+        CheckpointError: as :func:`load_encoder`; or it can be kept nowhere.
+    """
+    if openvino_version() is None:
+        raise ModelUnavailableError(
+            "OpenVINO is not installed, so there is nothing to compile for; models run on torch."
+        )
+    found = find_model(reference)
+    known = found.name, found.directory, model_fingerprint(found), processor_precision()
+    if open_compiled(*known) is None:
+        keep_compiled(found.directory, _in_torch(found, "cpu", "float32"))
+    return found.directory
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """Where the model that a reference names lies on this machine."""
+
+    name: str
+    """The reference."""
+    kind: Literal["starter", "clip"]
+    directory: Path
+    checkpoint: Checkpoint | None = None
+    """What was verified of the folder; None where it is as transformers writes it."""
+
+
+def find_model(reference: str | Path) -> FoundModel:
+    """Find the folder of a model, getting it from the hub where the name is one of the hub.
+
+    Raises:
+        ModelUnavailableError: as :func:`load_encoder`.
+        CheckpointError: as :func:`load_encoder`.
+    """
     name = str(reference)
     if name == STARTER:
-        return StarterEncoder.load(device=device, precision=precision)
+        return _found(name, HEADS)
     folder = Path(reference).expanduser()
     if folder.is_dir():
-        return _load_folder(folder, name, device, precision)
+        return _found(name, folder)
     match = _HUB_NAME.fullmatch(name)
     if isinstance(reference, Path) or folder.exists() or match is None or name.startswith("."):
         raise ModelUnavailableError(
             f"There is no model {name!r}: it is not a folder on this machine, nor 'starter', nor "
             "a hub name such as openai/clip-vit-base-patch32."
         )
-    snapshot = _hub_snapshot(match["name"], match["revision"])
-    return ClipEncoder.load(snapshot, name=name, device=device, precision=precision)
+    return FoundModel(name, "clip", _hub_snapshot(match["name"], match["revision"]))
 
 
-def _load_folder(folder: Path, name: str, device: str, precision: Precision) -> Encoder:
-    if is_checkpoint(folder):
-        checkpoint = verify_checkpoint(folder)
-        if checkpoint.kind == STARTER:
-            return StarterEncoder.load(folder, name=name, device=device, precision=precision)
-        if checkpoint.kind != "clip":
-            raise ModelUnavailableError(
-                f"The checkpoint {name} is of the kind {checkpoint.kind!r}, which this version "
-                "cannot load; choose a CLIP or a starter checkpoint."
-            )
-    return ClipEncoder.load(folder, name=name, device=device, precision=precision)
+def model_fingerprint(found: FoundModel) -> str:
+    """Return what :attr:`Encoder.fingerprint` will be, without loading the model.
+
+    Raises:
+        ModelUnavailableError: the folder does not hold a CLIP model in safetensors.
+        CheckpointError: the folder is damaged.
+    """
+    if found.kind == STARTER:
+        checkpoint = found.checkpoint or verify_checkpoint(found.directory)
+        return starter_fingerprint(checkpoint.weights_sha256)
+    weights = _require_clip(found.directory, found.name)
+    vision = read_json(found.directory / CONFIG).get("vision_config") or {}
+    preprocessing = clip_preprocessing(found.directory, vision.get("image_size", 224))
+    known = found.checkpoint.files if found.checkpoint else {}
+    return _clip_fingerprint(found.directory, weights, preprocessing, known)
+
+
+def _found(name: str, folder: Path) -> FoundModel:
+    """Look into a folder on this machine; a checkpoint is verified."""
+    if not is_checkpoint(folder):
+        return FoundModel(name, "clip", folder)
+    checkpoint = verify_checkpoint(folder)
+    if checkpoint.kind == "starter":
+        return FoundModel(name, "starter", folder, checkpoint)
+    if checkpoint.kind == "clip":
+        return FoundModel(name, "clip", folder, checkpoint)
+    raise ModelUnavailableError(
+        f"The checkpoint {name} is of the kind {checkpoint.kind!r}, which this version cannot "
+        "load; choose a CLIP or a starter checkpoint."
+    )
 
 
 def _require_clip(directory: Path, name: str) -> list[Path]:
@@ -273,7 +476,12 @@ def _require_clip(directory: Path, name: str) -> list[Path]:
     return weights
 
 
-def _load_clip(directory: Path, name: str, runtime: Runtime) -> tuple[Any, Any]:
+def load_clip(directory: Path, name: str, runtime: Runtime) -> tuple[Any, Any]:
+    """Load model and tokenizer of a folder as transformers writes it.
+
+    Raises:
+        ModelUnavailableError: the folder does not hold a whole CLIP model.
+    """
     transformers = load_transformers()
     try:
         model, report = transformers.CLIPModel.from_pretrained(
@@ -311,7 +519,7 @@ def _load_clip(directory: Path, name: str, runtime: Runtime) -> tuple[Any, Any]:
     return model.eval().to(runtime.device), tokenizer
 
 
-def _clip_preprocessing(directory: Path, image_size: int) -> dict[str, Any]:
+def clip_preprocessing(directory: Path, image_size: int) -> dict[str, Any]:
     """Say how a picture becomes numbers; part of the fingerprint."""
     path = directory / "preprocessor_config.json"
     stored = read_json(path) if path.is_file() else {}
@@ -324,8 +532,13 @@ def _clip_preprocessing(directory: Path, image_size: int) -> dict[str, Any]:
 
 
 def _clip_fingerprint(
-    directory: Path, weights: Sequence[Path], preprocessing: dict[str, Any]
+    directory: Path,
+    weights: Sequence[Path],
+    preprocessing: dict[str, Any],
+    known: Mapping[str, str] | None = None,
 ) -> str:
+    """``known`` are sums, by file name, that need not be worked out again."""
+    sums = known or {}
     tokenizer = [
         path
         for name in ("tokenizer.json", "vocab.json", "merges.txt")
@@ -333,11 +546,34 @@ def _clip_fingerprint(
     ]
     made_from = {
         "files": {
-            path.name: file_sha256(path) for path in [*weights, directory / CONFIG, *tokenizer]
+            path.name: sums.get(path.name) or file_sha256(path)
+            for path in [*weights, directory / CONFIG, *tokenizer]
         },
         "preprocessing": preprocessing,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _clip_image_fingerprint(directory: Path, preprocessing: dict[str, Any]) -> str:
+    from safetensors import safe_open
+
+    # What a stored file says of these is a row of numbers; newer files leave it out.
+    def decides(name: str) -> bool:
+        of_vision = name.startswith(("vision_model.", "visual_projection."))
+        return of_vision and not name.endswith("position_ids")
+
+    places: dict[str, Path] = {}
+    for path in sorted(directory.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as stored:
+            places |= {name: path for name in stored.keys() if decides(name)}  # noqa: SIM118
+
+    def vision_weights() -> Iterator[tuple[str, torch.Tensor]]:
+        for name in sorted(places):
+            with safe_open(places[name], framework="pt") as stored:
+                yield name, stored.get_tensor(name)
+
+    heads = read_json(directory / CONFIG).get("vision_config", {}).get("num_attention_heads")
+    return tensors_sha256(vision_weights(), {"preprocessing": preprocessing, "heads": heads})
 
 
 def _hub_snapshot(name: str, revision: str | None) -> Path:

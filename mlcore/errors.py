@@ -4,22 +4,42 @@ Whoever catches a :class:`ContextVisionError` may show ``str(error)`` as it is: 
 wrong and what to do. Any other exception is a defect of the program and is reported as such.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mlcore.words import gettext
+
 
 class ContextVisionError(Exception):
     """Base of every expected failure."""
 
 
 class ImageRejectedError(ContextVisionError):
-    """A file is not accepted as a picture. The message names the file and the reason."""
+    """A file is not accepted as a picture. The message names the file and the reason.
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
+    The reason is put into the language of whoever reads it, at that moment: the file may have been
+    looked at in another thread or process than the one that answers.
+    """
+
+    def __init__(self, name: str, reason: str, **values: str) -> None:
+        """``reason`` has a place such as ``%(limit)s`` for each of ``values``."""
+        super().__init__(name, reason)
         self.name = name
-        self.reason = reason
+        self.told = (reason, values)
 
-    def __reduce__(self) -> tuple[type["ImageRejectedError"], tuple[str, str]]:
+    @property
+    def reason(self) -> str:
+        sentence, values = self.told
+        return gettext(sentence) % values if values else gettext(sentence)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # The error crosses a process border on its way out of the decoding process.
-        return (ImageRejectedError, (self.name, self.reason))
+        reason, values = self.told
+        return (partial(ImageRejectedError, **values), (self.name, reason))
 
 
 class ModelUnavailableError(ContextVisionError):

@@ -25,20 +25,28 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from mlcore.colours import ColourName, dominant_colour
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
 from mlcore.metadata import read_metadata, read_orientation
+from mlcore.words import gettext_noop
 
 PictureFormat: TypeAlias = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF"]
 
-ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF or HEIC"
+ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC"
 """The formats by the names people know."""
 
 DISPLAY_SIDE = 1600
 """Pixels on the long side of the picture page: sharp on a laptop's whole width, about 150 kB."""
 
-THUMBNAIL_SIDE = 400
-"""Pixels on the long side in the gallery: a 200 px tile on a screen of double density."""
+THUMBNAIL_SIDE = 480
+"""Pixels on the long side in the gallery: a tile on a common screen."""
+
+PLACEHOLDER_SIDE = 16
+"""Pixels on the long side of what is shown, enlarged, until the picture has come: 100 bytes."""
+
+PLACEHOLDER_QUALITY = 40
+"""0 to 100; the browser smooths what this leaves."""
 
 WEBP_QUALITY = 82
 """0 to 100; no difference from the source is seen at the sizes above."""
@@ -46,6 +54,15 @@ WEBP_QUALITY = 82
 WEBP_METHOD = 2
 """0 (fast) to 6 (small). Per 224 x 224 photograph: method 2 takes 2.5 ms for 11.1 kB, method 4
 takes 5.2 ms for 10.9 kB."""
+
+AVIF_QUALITY = 60
+"""0 to 100, on another scale than WebP's: looks the same at somewhat fewer bytes."""
+
+AVIF_SPEED = 9
+"""0 to 10 (fast). A photograph at 1600 pixels takes 0.2 s; at speed 8 it takes 0.8 s for 9 % fewer
+bytes."""
+
+RenditionFormat: TypeAlias = Literal["webp", "avif"]
 
 BACKGROUND = (255, 255, 255)
 """RGB behind transparent pixels: the page that most transparent pictures are drawn for."""
@@ -70,19 +87,19 @@ _HEIF_BRANDS = frozenset(
 
 # Only to say it in words: none of these is ever opened.
 _KNOWN_OTHERS = (
-    (b"II*\x00", "a TIFF or raw camera file"),
-    (b"MM\x00*", "a TIFF or raw camera file"),
-    (b"BM", "a BMP picture"),
-    (b"8BPS", "a Photoshop document"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript document"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML or SVG file"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x00\x00\x01\x00", "an icon file"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
+    (b"II*\x00", gettext_noop("this is a TIFF or raw camera file; send %(accepted)s.")),
+    (b"MM\x00*", gettext_noop("this is a TIFF or raw camera file; send %(accepted)s.")),
+    (b"BM", gettext_noop("this is a BMP picture; send %(accepted)s.")),
+    (b"8BPS", gettext_noop("this is a Photoshop document; send %(accepted)s.")),
+    (b"%PDF", gettext_noop("this is a PDF document; send %(accepted)s.")),
+    (b"%!PS", gettext_noop("this is a PostScript document; send %(accepted)s.")),
+    (b"<svg", gettext_noop("this is an SVG drawing; send %(accepted)s.")),
+    (b"<?xml", gettext_noop("this is an XML or SVG file; send %(accepted)s.")),
+    (b"PK\x03\x04", gettext_noop("this is a zip archive; send %(accepted)s.")),
+    (b"\x00\x00\x01\x00", gettext_noop("this is an icon file; send %(accepted)s.")),
+    (b"\x00\x00\x00\x0cjP  ", gettext_noop("this is a JPEG 2000 picture; send %(accepted)s.")),
+    (b"\xff\x0a", gettext_noop("this is a JPEG XL picture; send %(accepted)s.")),
+    (b"\x00\x00\x00\x0cJXL ", gettext_noop("this is a JPEG XL picture; send %(accepted)s.")),
 )
 
 # What brings a picture of that EXIF orientation upright (Exif 2.32, section 4.6.4, tag 274).
@@ -125,6 +142,15 @@ class Renditions:
     """At most ``DISPLAY_SIDE`` pixels on the long side."""
     thumbnail: bytes
     """At most ``THUMBNAIL_SIDE`` pixels on the long side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of a picture before it is loaded."""
+
+    colour: ColourName
+    placeholder: bytes
+    """WebP of at most ``PLACEHOLDER_SIDE`` pixels on the long side, to be shown enlarged."""
 
 
 def decode_image(
@@ -173,13 +199,19 @@ def decode_image(
     except ImageRejectedError:
         raise
     except Image.DecompressionBombError:
-        raise ImageRejectedError(name, f"the picture has {_too_many_pixels(limits)}") from None
+        raise ImageRejectedError(
+            name,
+            gettext_noop("the picture has more than the limit of %(limit)s million pixels."),
+            limit=_most_pixels(limits),
+        ) from None
     except MemoryError:
-        raise ImageRejectedError(name, "decoding it takes more memory than is allowed.") from None
+        raise ImageRejectedError(
+            name, gettext_noop("decoding it takes more memory than is allowed.")
+        ) from None
     except Exception as error:
         # On damaged files Pillow raises SyntaxError, ValueError, struct.error and more.
         raise ImageRejectedError(
-            name, "the file is damaged or incomplete and cannot be decoded."
+            name, gettext_noop("the file is damaged or incomplete and cannot be decoded.")
         ) from error
     image.info = {}
     width, height = size if orientation < 5 else size[::-1]
@@ -202,11 +234,15 @@ def check_bytes(data: bytes, *, name: str, limits: ImageLimits) -> PictureFormat
     if len(data) > limits.max_bytes:
         raise ImageRejectedError(
             name,
-            f"the file holds {_megabytes(len(data))}; the limit is {_megabytes(limits.max_bytes)}.",
+            gettext_noop("the file holds %(size)s; the limit is %(limit)s."),
+            size=_megabytes(len(data)),
+            limit=_megabytes(limits.max_bytes),
         )
+    if not data:
+        raise ImageRejectedError(name, gettext_noop("the file is empty."))
     kind = _sniff(data)
     if kind is None:
-        raise ImageRejectedError(name, _why_not_accepted(data))
+        raise ImageRejectedError(name, _why_not_accepted(data), accepted=ACCEPTED)
     return kind
 
 
@@ -232,6 +268,26 @@ def make_renditions(decoded: DecodedImage) -> Renditions:
     if max(display.size) <= THUMBNAIL_SIDE:
         return Renditions(display=display_bytes, thumbnail=display_bytes)
     return Renditions(display=display_bytes, thumbnail=_to_webp(_fit(display, THUMBNAIL_SIDE)))
+
+
+def make_rendition(image: Image.Image, side: int, kind: RenditionFormat) -> bytes:
+    """Encode a picture at no more than ``side`` pixels on the long side.
+
+    Args:
+        image: 8-bit RGB without metadata, as :func:`decode_image` returns it.
+        side: Pixels; a picture that is smaller keeps its size.
+        kind: What to encode it as.
+    """
+    small = _fit(image, side)
+    return _to_webp(small) if kind == "webp" else _to_avif(small)
+
+
+def look_of(image: Image.Image) -> Look:
+    """Tell what a picture (8-bit RGB) looks like from afar."""
+    return Look(
+        colour=dominant_colour(image),
+        placeholder=_to_webp(_fit(image, PLACEHOLDER_SIDE), PLACEHOLDER_QUALITY),
+    )
 
 
 def _sniff(data: bytes) -> PictureFormat | None:
@@ -262,34 +318,51 @@ def _sniff_brands(data: bytes) -> PictureFormat | None:
 
 
 def _why_not_accepted(data: bytes) -> str:
-    if not data:
-        return "the file is empty."
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
     for magic, words in _KNOWN_OTHERS:
         if start.startswith(magic):
-            return f"this is {words}; send {ACCEPTED}."
-    return f"this is not a picture in a format that is accepted; send {ACCEPTED}."
+            return words
+    return gettext_noop("this is not a picture in a format that is accepted; send %(accepted)s.")
 
 
 def _check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
     width, height = size
-    measured = f"the picture measures {width:,} x {height:,} pixels"
+    measured = {"width": f"{width:,}", "height": f"{height:,}"}
     if min(size) < limits.min_side:
         raise ImageRejectedError(
-            name, f"{measured}; each side must have at least {limits.min_side} pixels."
+            name,
+            gettext_noop(
+                "the picture measures %(width)s x %(height)s pixels; each side must have at least "
+                "%(least)s pixels."
+            ),
+            **measured,
+            least=str(limits.min_side),
         )
     if width * height > limits.max_pixels:
-        raise ImageRejectedError(name, f"{measured}: {_too_many_pixels(limits)}")
+        raise ImageRejectedError(
+            name,
+            gettext_noop(
+                "the picture measures %(width)s x %(height)s pixels: more than the limit of "
+                "%(limit)s million pixels."
+            ),
+            **measured,
+            limit=_most_pixels(limits),
+        )
     if max(size) > limits.max_aspect * min(size):
         raise ImageRejectedError(
             name,
-            f"{measured}; one side may be at most {limits.max_aspect:g} times the other.",
+            gettext_noop(
+                "the picture measures %(width)s x %(height)s pixels; one side may be at most "
+                "%(times)s times the other."
+            ),
+            **measured,
+            times=f"{limits.max_aspect:g}",
         )
 
 
-def _too_many_pixels(limits: ImageLimits) -> str:
+def _most_pixels(limits: ImageLimits) -> str:
     most = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.max_pixels))
-    return f"more than the limit of {most / 1e6:.3g} million pixels."
+    return f"{most / 1e6:.3g}"
 
 
 def _megabytes(count: int) -> str:
@@ -356,14 +429,29 @@ def _fit(image: Image.Image, side: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _to_webp(image: Image.Image) -> bytes:
+def _to_webp(image: Image.Image, quality: int = WEBP_QUALITY) -> bytes:
     buffer = io.BytesIO()
     # Said outright, so that no version of Pillow ever carries something over from the source.
     image.save(
         buffer,
         "WEBP",
-        quality=WEBP_QUALITY,
+        quality=quality,
         method=WEBP_METHOD,
+        exif=b"",
+        xmp=b"",
+        icc_profile=b"",
+    )
+    return buffer.getvalue()
+
+
+def _to_avif(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(
+        buffer,
+        "AVIF",
+        quality=AVIF_QUALITY,
+        speed=AVIF_SPEED,
+        max_threads=1,  # pictures are encoded side by side already
         exif=b"",
         xmp=b"",
         icc_profile=b"",

@@ -17,6 +17,8 @@ def clip_contrastive_loss(
     logit_scale: Tensor | float,
     *,
     same: Tensor | None = None,
+    wrong_features: Tensor | None = None,
+    not_wrong: Tensor | None = None,
 ) -> Tensor:
     """Return ½ (cross-entropy over images + cross-entropy over texts) of one batch of pairs.
 
@@ -32,12 +34,17 @@ def clip_contrastive_loss(
         same: optional bool tensor (n, n), true where image ``i`` and caption ``j`` belong to
             pairs that say or show the same. Such pairs off the diagonal are left out of the
             sums, neither positive nor negative. The diagonal is ignored.
+        wrong_features: optional float tensor (m, dim) of texts that are true of no picture. Every
+            picture has to refuse them too; they look for no picture themselves (NegCLIP,
+            Yuksekgonul et al. 2023, section 4).
+        not_wrong: optional bool tensor (n, m), true where wrong text ``j`` is left out for image
+            ``i``, because it is true of it or because it is no text at all.
 
     Returns:
         A scalar tensor, at least 0; ln(n) when the features tell nothing apart.
 
     Raises:
-        ValueError: the two inputs are not matrices of one shape, are empty, or ``same`` does not
+        ValueError: the two inputs are not matrices of one shape, are empty, or a mask does not
             fit them.
     """
     import torch
@@ -62,6 +69,17 @@ def clip_contrastive_loss(
         diagonal = torch.eye(count, dtype=torch.bool, device=logits.device)
         logits = logits.masked_fill(same.to(logits.device) & ~diagonal, float("-inf"))
     target = torch.arange(count, device=logits.device)
-    over_texts = functional.cross_entropy(logits, target)
+    refused = logits
+    if wrong_features is not None:
+        wrong = scale * images @ functional.normalize(wrong_features, dim=1).T
+        if not_wrong is not None:
+            if not_wrong.shape != wrong.shape:
+                raise ValueError(
+                    f"the mask of wrong texts must be {tuple(wrong.shape)}, not "
+                    f"{tuple(not_wrong.shape)}"
+                )
+            wrong = wrong.masked_fill(not_wrong.to(logits.device), float("-inf"))
+        refused = torch.cat([logits, wrong], dim=1)
+    over_texts = functional.cross_entropy(refused, target)
     over_images = functional.cross_entropy(logits.T, target)
     return (over_texts + over_images) / 2

@@ -1,8 +1,12 @@
 """How long work tells how far it is, and learns that it should stop."""
 
-from typing import Any, Protocol, Self
+from collections.abc import Mapping
+from typing import Any, Protocol, Self, TypeAlias
 
 from tqdm import tqdm
+
+Measurement: TypeAlias = Mapping[str, float | int | str]
+"""One point of a run's curve: ``kind`` (``step`` or ``epoch``), ``step``, ``loss``, and others."""
 
 
 class Progress(Protocol):
@@ -14,6 +18,9 @@ class Progress(Protocol):
     def report(self, done: int, total: int, message: str = "") -> None:
         """Tell that ``done`` of ``total`` units are finished; a total of 0 is not known yet."""
 
+    def measured(self, values: Measurement) -> None:
+        """Take one point of a run's curve, such as the loss at a step."""
+
     def should_stop(self) -> bool:
         """Tell whether the work was asked to stop; it then returns at the next safe point."""
 
@@ -22,6 +29,9 @@ class NoProgress:
     """Progress that nobody watches."""
 
     def report(self, done: int, total: int, message: str = "") -> None:
+        return None
+
+    def measured(self, values: Measurement) -> None:
         return None
 
     def should_stop(self) -> bool:
@@ -34,6 +44,7 @@ class ProgressBar:
     def __init__(self, unit: str = "pictures") -> None:
         self._unit = unit
         self._bar: tqdm[Any] | None = None
+        self._figures: dict[str, str] = {}
 
     def report(self, done: int, total: int, message: str = "") -> None:
         if self._bar is None or self._bar.total != (total or None):
@@ -43,6 +54,13 @@ class ProgressBar:
         if message:
             bar.set_description(message, refresh=False)
         bar.update(done - bar.n)
+
+    def measured(self, values: Measurement) -> None:
+        for name in ("loss", "hit_rate@5"):
+            if name in values:
+                self._figures[name] = f"{values[name]:.3f}"
+        if self._bar is not None:
+            self._bar.set_postfix(self._figures, refresh=False)
 
     def should_stop(self) -> bool:
         return False

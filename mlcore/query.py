@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mlcore.config import FloatMatrix
 from mlcore.errors import IndexMismatchError, InvalidQueryError
+from mlcore.words import gettext
 
 Kind: TypeAlias = Literal["text", "image"]
 
@@ -88,7 +89,9 @@ def compose_query(parts: Sequence[QueryPart], *, gallery: FloatMatrix | None = N
         )
     largest = max((abs(part.weight) for part in parts), default=0.0)
     if largest == 0:
-        raise InvalidQueryError("Nothing is asked for: give a text or an image to search by.")
+        raise InvalidQueryError(
+            gettext("Nothing is asked for: give a text or an image to search by.")
+        )
     # Scaled so that no weight is too large to calculate with; what vanishes beside it is left out.
     weights = [float(part.weight) / largest for part in parts]
     asked = sorted(
@@ -106,8 +109,10 @@ def compose_query(parts: Sequence[QueryPart], *, gallery: FloatMatrix | None = N
     norm = float(np.linalg.norm(total))
     if norm < MIN_NORM:
         raise InvalidQueryError(
-            "The parts of the query cancel out, so nothing is left to search by. Change a weight "
-            "or take a part away."
+            gettext(
+                "The parts of the query cancel out, so nothing is left to search by. Change a "
+                "weight or take a part away."
+            )
         )
     return np.asarray(total / norm, dtype=np.float32)[np.newaxis]
 
@@ -181,7 +186,9 @@ def normalise_text(text: str) -> str:
     """
     if _SURROGATES.search(text):
         raise InvalidQueryError(
-            "The query holds half of a surrogate pair, which is not a character. Type it again."
+            gettext(
+                "The query holds half of a surrogate pair, which is not a character. Type it again."
+            )
         )
     # Removal comes first: what stood between two characters may have kept them from composing.
     text = " ".join(text.translate(_REMOVED).split())
@@ -191,7 +198,9 @@ def normalise_text(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     if len(text) > MAX_QUERY_CHARS:
         raise InvalidQueryError(
-            f"The query has {len(text)} characters; at most {MAX_QUERY_CHARS} can be searched. "
-            "Shorten it."
+            gettext(
+                "The query has %(count)d characters; at most %(limit)d can be searched. Shorten it."
+            )
+            % {"count": len(text), "limit": MAX_QUERY_CHARS}
         )
     return text

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,6 +28,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
+Library: TypeAlias = Literal["openvino", "torch"]
+"""What runs a model: OpenVINO on processors, torch everywhere else."""
+
+LIBRARY_VARIABLE = "CONTEXTVISION_RUNTIME"
+"""Fixes the library where it is ``openvino`` or ``torch``; ``auto`` is as good as unset."""
+
 T = TypeVar("T")
 
 
@@ -43,6 +52,52 @@ class Runtime:
         import torch
 
         return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+
+def choose_library(device: str = "auto") -> Library:
+    """Choose what runs a model to encode: OpenVINO on a processor, if it is installed, else torch.
+
+    Args:
+        device: as for :func:`choose_runtime`.
+
+    Raises:
+        ModelUnavailableError: the variable ``CONTEXTVISION_RUNTIME`` asks for what is not there.
+    """
+    asked = os.environ.get(LIBRARY_VARIABLE, "auto")
+    installed = importlib.util.find_spec("openvino") is not None
+    if asked == "torch":
+        return "torch"
+    if asked == "openvino":
+        if not installed or device not in ("auto", "cpu"):
+            raise ModelUnavailableError(
+                f"{LIBRARY_VARIABLE} asks for OpenVINO, which "
+                + (f"does not run on {device!r}" if installed else "is not installed")
+                + "; unset it to take what there is."
+            )
+        return "openvino"
+    if asked != "auto":
+        raise ModelUnavailableError(
+            f"{LIBRARY_VARIABLE} is {asked!r}; it accepts auto, openvino and torch."
+        )
+    on_processor = device == "cpu" or (device == "auto" and not _has_accelerator())
+    return "openvino" if installed and on_processor else "torch"
+
+
+def processor_precision() -> Literal["float32", "bfloat16"]:
+    """bfloat16 where this machine's processor computes in it; torch is not loaded to know."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "float32"
+    known = ("avx512_bf16", "amx_bf16", " bf16 ")
+    return "bfloat16" if any(name in flags for name in known) else "float32"
+
+
+def _has_accelerator() -> bool:
+    """Whether torch would find a better device; it is loaded only where one may be there."""
+    if sys.platform == "linux" and not any(Path("/dev").glob("nvidia[0-9]*")):
+        return Path("/dev/kfd").exists()  # AMD's
+    return choose_runtime("auto").device != "cpu"
 
 
 def choose_runtime(device: str = "auto", precision: Precision = "auto") -> Runtime:
@@ -107,8 +162,31 @@ def load_transformers() -> Any:
     return transformers
 
 
+def sorted_by_length(
+    rows: Sequence[list[int]], encode: Callable[[Sequence[list[int]]], FloatMatrix]
+) -> FloatMatrix:
+    """Encode tokenized texts by length, so that those of one length share a batch and little is
+    spent on padding.
+
+    Args:
+        rows: token ids of each text.
+        encode: takes all rows, the shortest first, and returns a vector for each, in that order.
+
+    Returns:
+        The vectors in the order of ``rows``.
+    """
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    encoded = encode([rows[position] for position in order])
+    matrix = np.empty_like(encoded)
+    matrix[order] = encoded
+    return matrix
+
+
 def in_batches(
-    items: Sequence[T], size: int, width: int, encode: Callable[[Sequence[T]], torch.Tensor]
+    items: Sequence[T],
+    size: int,
+    width: int,
+    encode: Callable[[Sequence[T]], torch.Tensor | FloatMatrix],
 ) -> FloatMatrix:
     """Encode ``items`` in batches of at most ``size`` and return unit rows of ``width`` numbers.
 
@@ -118,7 +196,18 @@ def in_batches(
     matrix = np.empty((len(items), width), dtype=np.float32)
     for start in range(0, len(items), size):
         features = encode(items[start : start + size])
-        matrix[start : start + size] = features.float().cpu().numpy()
+        matrix[start : start + size] = (
+            features if isinstance(features, np.ndarray) else features.float().cpu().numpy()
+        )
+    return unit_rows(matrix)
+
+
+def unit_rows(matrix: FloatMatrix) -> FloatMatrix:
+    """Bring the rows of a float32 matrix to length 1, in place, and return it.
+
+    Raises:
+        ModelUnavailableError: a row is not finite, or has no direction.
+    """
     norms = np.linalg.norm(matrix, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 0).all()):
         raise ModelUnavailableError(

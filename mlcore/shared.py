@@ -1,6 +1,7 @@
 """One copy of each model in a process, whatever the number of threads that ask for it."""
 
 import threading
+from collections.abc import Collection
 
 from mlcore.encoder import Encoder, load_encoder
 
@@ -18,6 +19,13 @@ def shared_encoder(reference: str, *, device: str = "auto") -> Encoder:
         if key not in _loaded:
             _loaded[key] = load_encoder(reference, device=device)
         return _loaded[key]
+
+
+def keep_encoders(references: Collection[str]) -> None:
+    """Let go of every encoder but those of these references."""
+    with _lock:
+        for key in [key for key in _loaded if key[0] not in references]:
+            del _loaded[key]
 
 
 def forget_encoders() -> None:

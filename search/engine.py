@@ -3,36 +3,56 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from django.db import connection
+from django.utils.translation import gettext as _
+from PIL.Image import Image
 
-from gallery.models import ImageEmbedding, IndexVersion
-from mlcore.config import FloatMatrix, IdVector, IndexSpec
+from gallery.models import IndexVersion
+from gallery.stores import Lookup, store_of
+from mlcore.config import FloatMatrix, IdVector
 from mlcore.encoder import Encoder
-from mlcore.errors import ContextVisionError, IndexFileError
-from mlcore.index import FreshTail, Hit, VectorIndex, search_with_tail
+from mlcore.errors import ContextVisionError
+from mlcore.index import Hit
+from mlcore.shared import keep_encoders
+from search.batching import Batcher, BusyError
+from search.recall import Sample, recall_meter
+from search.remembering import QueryVectors
+
+__all__ = [
+    "BusyError",
+    "ModelLoadingError",
+    "NoActiveIndexError",
+    "SearchEngine",
+    "engine_room",
+    "get_engine",
+]
 
 logger = logging.getLogger(__name__)
 
 TAIL_INTERVAL = 1.0
 """Seconds between two looks for pictures that were embedded since."""
-ENCODERS_AT_ONCE = 2
-"""Queries encoded at the same time; more would only share the same cores."""
-QUEUE_LENGTH = 40
-"""Queries that may wait for their turn before the next is told to come back later."""
+SENTENCES_TOGETHER, SENTENCES_WAITING = 16, 32
+"""Sentences that are encoded together, and that may wait for the next batch."""
+PICTURES_TOGETHER, PICTURES_WAITING = 4, 8
+"""Example pictures likewise: each takes the encoder many times as long."""
+SEARCHES_AT_ONCE = SENTENCES_TOGETHER + SENTENCES_WAITING + PICTURES_TOGETHER + PICTURES_WAITING
+"""Searches that may be in the process at once before the next is told to come back later."""
+LOADING_PATIENCE = 4.0
+"""Seconds that a request waits for a model that another one loads."""
 RELOAD_PAUSE = 30.0
 """Seconds to wait before a version that failed to load is tried again."""
 
 
+class ModelLoadingError(ContextVisionError):
+    """Another request has begun to load the model and is not done yet."""
+
+
 class NoActiveIndexError(ContextVisionError):
     """Nothing has been indexed yet, so there is nothing to search in."""
-
-
-class BusyError(ContextVisionError):
-    """More queries are waiting than can be answered in useful time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +65,11 @@ class SearchEngine:
 
     version: IndexVersion
     encoder: Encoder
-    index: VectorIndex
-    tail: FreshTail
-    tail_watermark: int
+    index: Lookup
+    sentences: Batcher[str]
+    """The encoder for words, which encodes together what is asked together."""
+    pictures: Batcher[Image]
+    """The encoder for example pictures, likewise."""
     sample: FloatMatrix
     """Some vectors of the index, by which words and pictures in one query are balanced."""
     warning: str = ""
@@ -57,35 +79,54 @@ class SearchEngine:
         self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
     ) -> list[Hit]:
         """Return at most ``k`` hits for a query of shape (1, dim), best first."""
-        [hits] = search_with_tail(self.index, self.tail, query, k, allowed_ids=allowed_ids)
+        hits = self.index.search(query, k, allowed_ids=allowed_ids)
+        recall_meter.offer(Sample(self.version, self.index, query, hits, allowed_ids))
         return hits
 
-    @contextmanager
-    def encoding(self) -> Iterator[Encoder]:
-        """Wait for a turn at the encoder.
+    def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return the vectors of sentences, those asked for lately without the encoder.
 
         Raises:
-            BusyError: the queue is full.
+            BusyError: too many queries are waiting.
         """
-        if not _queue.acquire(blocking=False):
-            raise BusyError("Too many searches are waiting. Please try again in a few seconds.")
-        try:
-            with _turns:
-                yield self.encoder
-        finally:
-            _queue.release()
+        fingerprint = self.encoder.fingerprint
+        known = {text: query_vectors.get(fingerprint, text) for text in texts}
+        unknown = [text for text, vector in known.items() if vector is None]
+        if unknown:
+            for text, vector in zip(unknown, self.sentences(unknown), strict=True):
+                query_vectors.put(fingerprint, text, vector[None, :])
+                known[text] = vector[None, :]
+        rows = [vector for text in texts if (vector := known[text]) is not None]
+        return np.concatenate(rows)
 
-    def with_fresh_tail(self) -> "SearchEngine":
+    def encode_picture(self, square: Image) -> FloatMatrix:
+        """Return the vector of an example picture, float32 of shape (1, dim).
+
+        Raises:
+            BusyError: too many queries are waiting.
+        """
+        return self.pictures([square])
+
+    def encode_kept(self, key: str, read: Callable[[], Image]) -> FloatMatrix:
+        """Return the vector of an example picture that is kept, float32 of shape (1, dim).
+
+        ``read`` is called where it is not known yet, as for the second page of its results.
+        """
+        name = f"\0{key}"  # no sentence holds such a character
+        vector = query_vectors.get(self.encoder.fingerprint, name)
+        if vector is None:
+            vector = self.encode_picture(read())
+            query_vectors.put(self.encoder.fingerprint, name, vector)
+        return vector
+
+    def refreshed(self) -> "SearchEngine":
         """Return an engine that also knows the pictures embedded since this one looked."""
-        rows = ImageEmbedding.objects.later_than(self.version.model_version, self.tail_watermark)
-        ids, vectors, watermark = rows.matrix()
-        if not len(ids):
-            return self
-        return replace(self, tail=self.tail.extended(ids, vectors), tail_watermark=watermark)
+        index = self.index.refreshed()
+        return self if index is self.index else replace(self, index=index)
 
 
-_queue = threading.BoundedSemaphore(ENCODERS_AT_ONCE + QUEUE_LENGTH)
-_turns = threading.BoundedSemaphore(ENCODERS_AT_ONCE)
+query_vectors = QueryVectors()
+"""Vectors of the sentences that this process was asked for lately."""
 
 
 class EngineRoom:
@@ -99,17 +140,30 @@ class EngineRoom:
         self._failed: tuple[int | None, float] = (None, 0.0)
 
     def get(self) -> SearchEngine:
+        engine = self._engine
+        if engine is not None and engine.version.pk == IndexVersion.objects.active_id():
+            return self._with_current_tail(engine)
         live = IndexVersion.objects.active()
         if live is None:
             raise NoActiveIndexError(
-                "No index is live yet. Import or upload pictures; they can be searched as soon "
-                "as a worker has embedded and indexed them."
+                _(
+                    "No index is live yet. Import or upload pictures; they can be searched as soon "
+                    "as a worker has embedded and indexed them."
+                )
             )
-        engine = self._engine
         if engine is None:
-            with self._lock:
+            if not self._lock.acquire(timeout=LOADING_PATIENCE):
+                raise ModelLoadingError(
+                    _(
+                        "The model is still being loaded, as after every start of the site. It "
+                        "takes a few seconds more."
+                    )
+                )
+            try:
                 # Others waited for the same load and find it done.
                 engine = self._engine or self._install(load_engine(live))
+            finally:
+                self._lock.release()
         if engine.version.pk != live.pk:
             self._replace_in_background(live)
         return self._with_current_tail(engine)
@@ -120,6 +174,7 @@ class EngineRoom:
 
     def reset(self) -> None:
         """Forget the engine; the next search loads what is live then."""
+        query_vectors.clear()
         with self._lock:
             self._engine = None
             self._failed = (None, 0.0)
@@ -131,7 +186,10 @@ class EngineRoom:
             loading.join()
 
     def _install(self, engine: SearchEngine) -> SearchEngine:
-        self._engine = engine
+        former, self._engine = self._engine, engine
+        if former is not None and former.encoder is not engine.encoder:
+            # The former model stays at hand, so that a rollback need not wait for it.
+            keep_encoders({each.version.model_version.reference for each in (former, engine)})
         self._looked_at = time.monotonic()
         return engine
 
@@ -143,7 +201,7 @@ class EngineRoom:
         try:
             if self._engine is not engine:
                 return self._engine or engine
-            return self._install(engine.with_fresh_tail())
+            return self._install(engine.refreshed())
         finally:
             self._lock.release()
 
@@ -179,37 +237,18 @@ class EngineRoom:
 
 
 def load_engine(live: IndexVersion) -> SearchEngine:
-    """Load a version's model and index.
-
-    Where the index files are missing or damaged, an index in memory is made from the stored
-    vectors instead: searches go on, and the warning says what to do.
-    """
+    """Load a version's model and open its index."""
     encoder = live.model_version.load_encoder()
-    warning = ""
-    watermark = live.watermark
-    try:
-        index = live.load()
-    except IndexFileError as error:
-        logger.error("%s", error)
-        rows = ImageEmbedding.objects.filter(model_version=live.model_version)
-        ids, vectors, watermark = rows.matrix()
-        if not len(ids):
-            raise
-        fingerprint = live.model_version.fingerprint
-        index = VectorIndex.build(
-            ids, vectors, IndexSpec(), fingerprint=fingerprint, watermark=watermark
-        )
-        warning = f"{error} Searches are answered from the stored vectors meanwhile."
-    engine = SearchEngine(
+    index = store_of(live).open(live)
+    return SearchEngine(
         version=live,
         encoder=encoder,
         index=index,
-        tail=FreshTail.empty(live.model_version.dim),
-        tail_watermark=watermark,
+        sentences=Batcher(encoder.encode_texts, size=SENTENCES_TOGETHER, queue=SENTENCES_WAITING),
+        pictures=Batcher(encoder.encode_images, size=PICTURES_TOGETHER, queue=PICTURES_WAITING),
         sample=index.sample(),
-        warning=warning,
+        warning=index.warning,
     )
-    return engine.with_fresh_tail()
 
 
 engine_room = EngineRoom()
@@ -220,6 +259,8 @@ def get_engine() -> SearchEngine:
 
     Raises:
         NoActiveIndexError: nothing has been indexed yet.
-        ModelUnavailableError, IndexFileError, IndexMismatchError: it cannot be loaded.
+        ModelLoadingError: another request is loading it.
+        ModelUnavailableError, IndexFileError, IndexMismatchError, VectorStoreError: it cannot be
+            loaded.
     """
     return engine_room.get()

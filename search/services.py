@@ -1,10 +1,16 @@
 """Answers a query: encode, compose, look up, fetch the records that this person may see."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
+from django.utils.translation import gettext as _
+from PIL.Image import Image as Picture
+
+from gallery.examples import ExampleGoneError, is_kept, keep_example, read_example
 from gallery.models import Image
-from gallery.selectors import ImageFilter, Person, matching_ids, stored_vectors, visible_images
+from gallery.selectors import Person, matching_ids, stored_vectors, visible_images
 from gallery.uploads import query_limits
 from mlcore.config import FloatMatrix
 from mlcore.decoding import get_decoder
@@ -12,47 +18,24 @@ from mlcore.errors import ContextVisionError, InvalidQueryError
 from mlcore.index import Hit
 from mlcore.query import QueryPart, compose_query, normalise_text
 from search.engine import SearchEngine, get_engine
+from search.measures import observe_search
+from search.query import (
+    GalleryPicture,
+    KeptExample,
+    QueryImage,
+    SearchQuery,
+    Subject,
+    Words,
+)
 
 SPARE = 16
 """Hits asked for beyond a page, for those that turn out deleted or hidden."""
-LESS = -0.5
-"""Weight of what is to be avoided: it steers away without becoming the query itself."""
 SCORE_DIGITS = 3
 """More digits would let a hidden picture's vector be worked out by many queries."""
 
 
 class UnknownImageError(ContextVisionError):
     """A picture to search by does not exist, or is not for this person to see."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryImage:
-    """The bytes of an example picture, as they arrived."""
-
-    name: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """What is asked. At least one of text, image and like must be there."""
-
-    text: str = ""
-    image: QueryImage | None = None
-    like: tuple[int, ...] = ()
-    """Ids of pictures to find more of."""
-    unlike: tuple[int, ...] = ()
-    """Ids of pictures to find less of."""
-    without: str = ""
-    """Words for what should not be in the pictures."""
-    text_weight: float = 0.5
-    """Share of the words, 0 to 1, where words and pictures are both given."""
-    where: ImageFilter = field(default_factory=ImageFilter)
-    limit: int = 24
-    offset: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.text or self.image or self.like)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +65,19 @@ def search_images(query: SearchQuery, *, user: Person) -> SearchPage:
         InvalidQueryError: nothing is asked for, or its parts cancel out.
         UnknownImageError: a picture named by its id is not there for this person.
         ImageRejectedError: the example picture cannot be used.
+        ExampleGoneError: an example picture that was sent before is no longer kept.
         NoActiveIndexError, BusyError: the search cannot answer now.
     """
     if not query:
-        raise InvalidQueryError("Nothing to search for: give some words, a picture, or both.")
+        raise InvalidQueryError(_("Nothing to search for: give some words, a picture, or both."))
     watch = _Stopwatch()
     engine = get_engine()
     notices = [_impairment(engine, user)] if engine.warning else []
     vector = _query_vector(query, engine, user, notices)
     watch.lap("encode")
     # More like a picture means others than that picture.
-    left_out = {*query.like, *query.unlike}
-    hits = _visible_hits(query, engine, vector, user, left_out)
+    left_out = set(_gallery_ids(query))
+    hits = _visible_hits(query, engine, vector, user, left_out, notices)
     watch.lap("lookup")
     page = hits[query.offset : query.offset + query.limit]
     images = visible_images([hit.image_id for hit in page], user)
@@ -103,6 +87,7 @@ def search_images(query: SearchQuery, *, user: Person) -> SearchPage:
         if hit.image_id in images
     ]
     watch.lap("records")
+    observe_search(watch.laps())
     return SearchPage(
         results=results,
         has_next=len(hits) > query.offset + query.limit,
@@ -116,64 +101,90 @@ def _impairment(engine: SearchEngine, user: Person) -> str:
     """Tell everybody that something is wrong, and staff what: it may name folders."""
     if user is not None and user.is_staff:
         return engine.warning
-    return (
-        "The index is being repaired. Until then searches are answered from the stored vectors or "
-        "by the index before it."
+    return _(
+        "The index is being repaired. Until then searches are answered from the stored vectors "
+        "or by the index before it."
     )
+
+
+def keep_picture(image: QueryImage) -> KeptExample:
+    """Keep an example picture for a while, so that an address can name it.
+
+    Raises:
+        ImageRejectedError: it cannot be used.
+        NoActiveIndexError: it is not known yet what the model would look at.
+    """
+    return KeptExample(keep_example(_square(image, get_engine())))
 
 
 def _query_vector(
     query: SearchQuery, engine: SearchEngine, user: Person, notices: list[str]
 ) -> FloatMatrix:
-    parts: list[QueryPart] = []
-    text = normalise_text(query.text)
-    without = normalise_text(query.without)
-    for words in (text, without):
-        if words and engine.encoder.is_truncated(words):
-            notices.append("The text is longer than the model reads; its end was left out.")
-    sentences = [(words, sign) for words, sign in ((text, 1.0), (without, LESS)) if words]
-    if sentences:
-        with engine.encoding() as encoder:
-            vectors = encoder.encode_texts([words for words, _ in sentences])
-        for (_, sign), vector in zip(sentences, vectors, strict=True):
-            parts.append(QueryPart(vector[None, :], sign, "text"))
-    pictures = _picture_parts(query, engine, user)
-    if text and pictures:
-        parts = [_weighted(part, query.text_weight) for part in parts]
-        pictures = [_weighted(part, 1.0 - query.text_weight) for part in pictures]
-    return compose_query([*parts, *pictures], gallery=engine.sample)
+    texts = [
+        normalise_text(part.subject.text) for part in query.parts if isinstance(part.subject, Words)
+    ]
+    if any(engine.encoder.is_truncated(text) for text in texts):
+        notices.append(_("The text is longer than the model reads; its end was left out."))
+    sentences = iter(engine.encode_texts(texts) if texts else ())
+    stored = _stored_vectors(query, engine, user)
+    parts = [
+        QueryPart(next(sentences)[None, :], part.factor, "text")
+        if isinstance(part.subject, Words)
+        else QueryPart(_picture_vector(part.subject, engine, stored), part.factor, "image")
+        for part in query.parts
+    ]
+    return compose_query(parts, gallery=engine.sample)
 
 
-def _weighted(part: QueryPart, share: float) -> QueryPart:
-    return QueryPart(part.vector, part.weight * share, part.kind)
+def _picture_vector(
+    subject: Subject, engine: SearchEngine, stored: Mapping[int, FloatMatrix]
+) -> FloatMatrix:
+    match subject:
+        case GalleryPicture(pk):
+            return stored[pk]
+        case QueryImage():
+            return engine.encode_picture(_square(subject, engine))
+        case KeptExample(key):
+            if not is_kept(key):  # its vector may be known longer than it should be
+                raise ExampleGoneError
+            return engine.encode_kept(key, partial(_kept_square, key, engine))
+    raise TypeError(f"{subject!r} is no picture.")
 
 
-def _picture_parts(query: SearchQuery, engine: SearchEngine, user: Person) -> list[QueryPart]:
-    parts: list[QueryPart] = []
-    if query.image is not None:
-        square = get_decoder().square(
-            query.image.data,
-            name=query.image.name,
-            limits=query_limits(),
-            side=engine.encoder.image_size,
-        )
-        with engine.encoding() as encoder:
-            parts.append(QueryPart(encoder.encode_images([square]), 1.0, "image"))
-    wanted = [*query.like, *query.unlike]
+def _square(image: QueryImage, engine: SearchEngine) -> Picture:
+    return get_decoder().square(
+        image.data, name=image.name, limits=query_limits(), side=engine.encoder.image_size
+    )
+
+
+def _kept_square(key: str, engine: SearchEngine) -> Picture:
+    return get_decoder().square(
+        read_example(key), name="example.png", side=engine.encoder.image_size
+    )
+
+
+def _gallery_ids(query: SearchQuery) -> list[int]:
+    subjects = (part.subject for part in query.parts)
+    return [subject.pk for subject in subjects if isinstance(subject, GalleryPicture)]
+
+
+def _stored_vectors(
+    query: SearchQuery, engine: SearchEngine, user: Person
+) -> Mapping[int, FloatMatrix]:
+    wanted = _gallery_ids(query)
     if not wanted:
-        return parts
+        return {}
     visible = visible_images(wanted, user)
     vectors = stored_vectors(wanted, engine.version.model_version)
     for pk in wanted:
         if pk not in visible:
-            raise UnknownImageError(f"There is no picture {pk}.")
+            raise UnknownImageError(_("There is no picture %(pk)s.") % {"pk": pk})
         if pk not in vectors:
             raise UnknownImageError(
-                f"Picture {pk} has not been embedded yet; it can be used in a moment."
+                _("Picture %(pk)s has not been embedded yet; it can be used in a moment.")
+                % {"pk": pk}
             )
-    parts += [QueryPart(vectors[pk], 1.0, "image") for pk in query.like]
-    parts += [QueryPart(vectors[pk], LESS, "image") for pk in query.unlike]
-    return parts
+    return vectors
 
 
 def _visible_hits(
@@ -182,6 +193,7 @@ def _visible_hits(
     vector: FloatMatrix,
     user: Person,
     left_out: set[int],
+    notices: list[str],
 ) -> list[Hit]:
     """Return the hits of this page and those before it, and one more if there is one.
 
@@ -190,14 +202,22 @@ def _visible_hits(
     """
     wanted = query.offset + query.limit + 1
     allowed = matching_ids(query.where, user) if query.where else None
+    most = engine.index.most_hits
     k = wanted + len(left_out) + SPARE
     while True:
+        k = min(k, most or k)
         hits = engine.search(vector, k, allowed_ids=allowed)
         ids = [hit.image_id for hit in hits if hit.image_id not in left_out]
         seen = set(Image.objects.visible_to(user).filter(pk__in=ids).values_list("pk", flat=True))
         visible = [hit for hit in hits if hit.image_id in seen]
         if len(visible) >= wanted or len(hits) < k:
             return visible[:wanted]
+        if k == most:
+            notices.append(
+                _("Only the %(count)d nearest pictures were looked at; a filter brings others in.")
+                % {"count": most}
+            )
+            return visible
         k *= 4
 
 

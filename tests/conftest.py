@@ -2,18 +2,40 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
+import mlcore.runtime
 import mlcore.shared
 from gallery.models import Image
 from tests.encoders import COLOURS, ColourEncoder
+from tests.mlcore.vectorstore.servers import MilvusServer, server_of
 from tests.pictures_of_colours import add_picture, index_everything
 from tests.services import chromium_path, flickr8k_path, redis_url
+
+# Compiling each of the many tiny models of the tests would take longer than running them.
+os.environ.setdefault(mlcore.runtime.LIBRARY_VARIABLE, "torch")
+
+
+@pytest.fixture(scope="session")
+def server_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], MilvusServer]]:
+    """One running server for each engine, shared by the tests."""
+    running: dict[str, MilvusServer] = {}
+
+    def get(engine: str) -> MilvusServer:
+        if engine not in running:
+            server = server_of(engine, tmp_path_factory.mktemp(engine) / "data")
+            server.start()
+            running[engine] = server
+        return running[engine]
+
+    yield get
+    for server in running.values():
+        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -31,15 +53,20 @@ def data_dir(tmp_path: Path, settings: LazySettings) -> Path:
     settings.MEDIA_ROOT = str(tmp_path / "media")
     settings.INDEX_DIR = tmp_path / "indexes"
     settings.MODELS_DIR = tmp_path / "models"
+    settings.TRANSFER_DIR = tmp_path / "transfers"
     return tmp_path
 
 
 @pytest.fixture(autouse=True)
 def _fresh_engine() -> Iterator[None]:
-    """No test searches with the index of another."""
+    """No test searches with the index of another, nor sees what another has counted."""
+    from django.core.cache import caches
+
     from search.engine import engine_room
 
     yield
+    for cache in caches.all(initialized_only=True):
+        cache.clear()
     engine_room.reset()
     mlcore.shared.forget_encoders()
 
@@ -81,20 +108,22 @@ def _clean_up_data() -> Iterator[None]:
         shutil.rmtree(TEST_DATA_DIR, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine has no service for, and say which."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what this machine has no service for, and what takes minutes and was not asked for."""
     from django.conf import settings
 
+    asked = os.environ.get("CONTEXTVISION_SLOW_TESTS") == "1" or "slow" in config.option.markexpr
     on_postgres = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
     missing = {
         "requires_postgres": "" if on_postgres else "needs DATABASE_URL to name a PostgreSQL",
         "requires_redis": "" if redis_url() else "needs a Redis server at CONTEXTVISION_TEST_REDIS",
         "browser": "" if chromium_path() else "needs Chromium (Debian package: chromium)",
+        "slow": "" if asked else "slow: set CONTEXTVISION_SLOW_TESTS=1 or give -m slow",
     }
     in_ci = os.environ.get("CI") == "true"
     for item in items:
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
-                if in_ci and marker != "requires_postgres":
+                if in_ci and marker not in {"requires_postgres", "slow"}:
                     raise pytest.UsageError(f"CI must have it: {reason}")
                 item.add_marker(pytest.mark.skip(reason=reason))

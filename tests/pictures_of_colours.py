@@ -21,11 +21,17 @@ def colour_jpeg(colour: str, *, shade: int = 0, size: tuple[int, int] = (48, 40)
 
 
 def add_picture(
-    colour: str, *, shade: int = 0, captions: tuple[str, ...] = (), **destination: object
+    colour: str,
+    *,
+    shade: int = 0,
+    size: tuple[int, int] = (48, 40),
+    captions: tuple[str, ...] = (),
+    **destination: object,
 ) -> Image:
     """Put a picture into the gallery the way an upload does."""
     name = f"{colour}-{shade}.jpg"
-    incoming = Incoming(name, colour_jpeg(colour, shade=shade), captions=captions, source=name)
+    content = colour_jpeg(colour, shade=shade, size=size)
+    incoming = Incoming(name, content, captions=captions, source=name)
     [admission] = admit([incoming], Destination(**destination))  # type: ignore[arg-type]
     assert admission.image is not None, admission.error
     return admission.image

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from functools import cache
 from pathlib import Path
 
@@ -34,3 +35,11 @@ def chromium_path() -> str:
 def effort() -> int:
     """How many times as many cases as usual the tests make up, where they make cases up."""
     return int(os.environ.get("CONTEXTVISION_TEST_EFFORT", "1"))
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

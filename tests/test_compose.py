@@ -138,10 +138,10 @@ def test_gunicorn_takes_its_command(
 def test_more_threads_than_searches_that_may_wait(
     services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.engine import ENCODERS_AT_ONCE, QUEUE_LENGTH
+    from search.engine import SEARCHES_AT_ONCE
 
     config = parse_gunicorn(services["web"]["command"], monkeypatch)
-    assert config.threads > ENCODERS_AT_ONCE + QUEUE_LENGTH
+    assert config.threads > SEARCHES_AT_ONCE
 
 
 def test_the_image_starts_the_web_server_as_compose_does(services: dict[str, Any]) -> None:
@@ -246,7 +246,12 @@ def test_web_and_workers_share_pictures_indexes_and_models(services: dict[str, A
 
     data = re.search(r"CONTEXTVISION_DATA_DIR=(\S+)", DOCKERFILE)
     assert data is not None
-    kept = {"media": "MEDIA_ROOT", "indexes": "INDEX_DIR", "models": "MODELS_DIR"}
+    kept = {
+        "media": "MEDIA_ROOT",
+        "indexes": "INDEX_DIR",
+        "models": "MODELS_DIR",
+        "transfers": "TRANSFER_DIR",
+    }
     declared = compose(SECRETS)["volumes"]
     for name in OURS:
         assert services[name]["volumes"] == [f"{kind}:{data[1]}/{kind}" for kind in kept]

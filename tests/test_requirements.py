@@ -18,6 +18,12 @@ USED_WITHOUT_IMPORT = {
     "psycopg": "Django's driver for PostgreSQL",
     "redis": "Celery's and the cache's driver for Redis",
     "gunicorn": "the web server, started as a program",
+    "milvus-lite": "a server that tests start as a program",
+    "flask": "moto's server is made of it",
+    "flask-cors": "moto's server is made of it",
+    "py-partiql-parser": "read by moto's S3 on import",
+    "sentence-transformers": "a peer of the benchmark, imported by its name",
+    "usearch": "a peer of the benchmark, imported by its name",
     "scikit-image": "read as files by gallery/management/demo_photos.py",
     "mypy": "a program of `make lint`",
     "ruff": "a program of `make lint`",
@@ -27,6 +33,8 @@ USED_WITHOUT_IMPORT = {
 }
 
 COMES_WITH_ANOTHER = {
+    "grpcio": "pymilvus's errors are its objects, in the version that pymilvus chooses",
+    "botocore": "boto3's clients and errors are its objects, in the version that boto3 chooses",
     "kombu": "Celery's queues are its objects, in the version that Celery chooses",
     "tokenizers": "transformers' tokenizers are its objects, in the version that it chooses",
     "click": "Celery's command line is made of it, in the version that Celery chooses",
@@ -81,7 +89,13 @@ def named_in_settings() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-demo.txt", "requirements-dev.txt"]
+    "file",
+    [
+        "requirements.txt",
+        "requirements-demo.txt",
+        "requirements-benchmark.txt",
+        "requirements-dev.txt",
+    ],
 )
 def test_versions_are_pinned(file: str) -> None:
     for line in (REPOSITORY / file).read_text().splitlines():
@@ -102,5 +116,6 @@ def test_everything_required_is_used() -> None:
     used = imported(*PROGRAM) | named_in_settings() | set(USED_WITHOUT_IMPORT)
     assert required("requirements.txt") - used == set()
     assert required("requirements-demo.txt") - used == set()
+    assert required("requirements-benchmark.txt") - used == set()
     stubs = {name for name in required("requirements-dev.txt") if re.search("stubs|types", name)}
     assert required("requirements-dev.txt") - stubs - used - imported("tests") == set()

@@ -44,9 +44,45 @@ def test_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.words(NAME, "") == ["a.example", "b.example"]
 
 
+def test_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.share(NAME, 0.05) == 0.05
+    monkeypatch.setenv(NAME, "0.1")
+    assert env.share(NAME, 0.05) == 0.1
+
+
+def test_vector_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.vector_backend(NAME, "faiss") == "faiss"
+    monkeypatch.setenv(NAME, "milvus://ada:word@milvus.example:19530/pictures")
+    assert env.vector_backend(NAME, "faiss").startswith("milvus://ada")
+    for wrong in ("qdrant://ada:word@host", "milvus://ada:word@host:port", "milvus://"):
+        monkeypatch.setenv(NAME, wrong)
+        with pytest.raises(ImproperlyConfigured, match=f"{NAME} is not understood") as refused:
+            env.vector_backend(NAME, "faiss")
+        assert "word" not in str(refused.value).replace("password", "")
+
+
 def test_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "12")
     assert env.whole(NAME, 5, minimum=12) == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("", None),
+        ("s3://pictures", ("pictures", "")),
+        ("s3://pictures/", ("pictures", "")),
+        ("s3://my.pictures-2/gallery/one/", ("my.pictures-2", "gallery/one")),
+    ],
+)
+def test_buckets(monkeypatch: pytest.MonkeyPatch, value: str, meant: object) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert env.bucket(NAME, "") == meant
+
+
+def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "http://[::1]:9000/")
+    assert env.address(NAME, "") == "http://[::1]:9000"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +92,9 @@ def test_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: env.whole(NAME, 1, minimum=1), "0", "at least 1"),
         (lambda: env.whole(NAME, 1), "1.5", "whole number"),
         (lambda: env.whole(NAME, 1), "many", "whole number"),
+        (lambda: env.share(NAME, 0.1), "1.5", "from 0 to 1"),
+        (lambda: env.share(NAME, 0.1), "5 %", "from 0 to 1"),
+        (lambda: env.share(NAME, 0.1), "nan", "from 0 to 1"),
         (lambda: env.choice(NAME, "a", ("a", "b")), "c", "a, b"),
         (lambda: env.rate(NAME, "1/second"), "5/fortnight", "120/minute"),
         (lambda: env.rate(NAME, "1/second"), "120", "120/minute"),
@@ -63,6 +102,11 @@ def test_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: env.database(NAME, ""), "no address", "postgres"),
         (lambda: env.database(NAME, ""), "postgres://host:port/name", "postgres://user:password"),
         (lambda: env.folder(NAME, Path("x")), "/dev/null/folder", "may write to"),
+        (lambda: env.bucket(NAME, ""), "pictures", "s3://bucket/prefix"),
+        (lambda: env.bucket(NAME, ""), "s3://Pictures", "s3://bucket/prefix"),
+        (lambda: env.bucket(NAME, ""), "s3://pictures/a/../b", "s3://bucket/prefix"),
+        (lambda: env.address(NAME, ""), "minio:9000", "https://host:port"),
+        (lambda: env.address(NAME, ""), "https://minio/path", "https://host:port"),
         (lambda: env.secret(NAME, Path("x")), "changeme", "token_urlsafe"),
         (lambda: env.secret(NAME, Path("x")), "a" * 60, "token_urlsafe"),
     ],
@@ -82,6 +126,10 @@ def test_an_error_about_a_secret_does_not_repeat_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(NAME, "hunter2hunter2")
     with pytest.raises(ImproperlyConfigured) as raised:
         env.secret(NAME, Path("x"))
+    assert "hunter2" not in str(raised.value)
+    monkeypatch.setenv(NAME, "https://key:hunter2@minio:9000")
+    with pytest.raises(ImproperlyConfigured) as raised:
+        env.address(NAME, "")
     assert "hunter2" not in str(raised.value)
     for address in ("postgres://user:hunter2@host:port/name", "posgres://user:hunter2@host/name"):
         monkeypatch.setenv(NAME, address)
@@ -180,6 +228,24 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     result = manage(tmp_path, "check")
     assert result.returncode == 0, result.stderr
     assert result.stderr == "", "nothing to read where nothing is wrong"
+
+
+def test_pictures_are_kept_in_the_bucket_that_is_named(tmp_path: Path) -> None:
+    """Settings, django-storages and boto3 agree on the options; no command waits for the bucket."""
+    ask = (
+        "storage = __import__('django').core.files.storage.default_storage; client = storage.client"
+    )
+    tell = "print(client.meta.endpoint_url, client.meta.region_name, storage.key('a/b'))"
+    result = manage(
+        tmp_path,
+        *("shell", "--no-imports", "--command", f"{ask}; {tell}"),
+        CONTEXTVISION_MEDIA_S3="s3://pictures/gallery",
+        CONTEXTVISION_MEDIA_S3_ENDPOINT="http://127.0.0.1:9/",
+        CONTEXTVISION_MEDIA_S3_REGION="eu-central-1",
+        CONTEXTVISION_MEDIA_S3_KEY="key",
+        CONTEXTVISION_MEDIA_S3_SECRET="secret",
+    )
+    assert result.stdout == "http://127.0.0.1:9 eu-central-1 gallery/a/b\n", result.stderr
 
 
 def test_a_deployment_behind_https_passes_djangos_checks(tmp_path: Path) -> None:

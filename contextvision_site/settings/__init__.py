@@ -20,9 +20,25 @@ MEDIA_ROOT = DATA_DIR / "media"
 INDEX_DIR = DATA_DIR / "indexes"
 MODELS_DIR = DATA_DIR / "models"
 BROKER_DIR = DATA_DIR / "broker"
+TRANSFER_DIR = DATA_DIR / "transfers"
+"""Files on their way in or out: uploads in parts, archives that are imported, exported models."""
 
-STORAGES = {
-    "default": {"BACKEND": "gallery.storage.AtomicFileSystemStorage"},
+_BUCKET = env.bucket("CONTEXTVISION_MEDIA_S3", "")  # keeps the pictures instead of MEDIA_ROOT
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "gallery.bucket.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": _BUCKET[0],
+            "location": _BUCKET[1],
+            # What is left out is found by boto3: its own variables, or the machine's role.
+            "endpoint_url": env.address("CONTEXTVISION_MEDIA_S3_ENDPOINT", "") or None,
+            "region_name": env.text("CONTEXTVISION_MEDIA_S3_REGION", "") or None,
+            "access_key": env.text("CONTEXTVISION_MEDIA_S3_KEY", "") or None,
+            "secret_key": env.text("CONTEXTVISION_MEDIA_S3_SECRET", "") or None,
+        },
+    }
+    if _BUCKET
+    else {"BACKEND": "gallery.storage.AtomicFileSystemStorage"},
     "staticfiles": {"BACKEND": "contextvision_site.static.CollectedOrSourceStorage"},
 }
 
@@ -61,6 +77,7 @@ MIDDLEWARE = [
     "contextvision_site.middleware.OutageMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -81,8 +98,14 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["contextvision_site.icons", "search.views.gallery_tiles"],
         },
-    }
+    },
+    # For the pictures of a gallery alone; see search/views/gallery_tiles.py.
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates" / "jinja2"],
+    },
 ]
 
 STATIC_URL = "/static/"
@@ -91,7 +114,14 @@ STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not the
 # Served from the source folders until `collectstatic` was run, so a fresh checkout just works.
 WHITENOISE_USE_FINDERS = True
 
-LANGUAGE_CODE = "en"
+# --- Languages -------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"  # what is written in the source; commands, workers and logs speak it
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["contextvision_site.formats"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60  # seconds
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -102,6 +132,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- The task queue --------------------------------------------------------------------------
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "gallery.help_embedding": {"queue": "embed"},
+    "gallery.train": {"queue": "train"},
+    "gallery.evaluate": {"queue": "train"},
+}
 CELERY_TASK_IGNORE_RESULT = True  # the Job row is the only record of a run
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -135,11 +170,26 @@ else:
 CONTEXTVISION_MODEL = env.text("CONTEXTVISION_MODEL", "starter")
 """What new indexes are made with: 'starter', a CLIP name on the hub, or a folder."""
 CONTEXTVISION_DEVICE = env.text("CONTEXTVISION_DEVICE", "auto")
+# mlcore/runtime.py reads it itself, knowing no settings; here a wrong value is told at the start.
+CONTEXTVISION_RUNTIME = env.choice("CONTEXTVISION_RUNTIME", "auto", ("auto", "openvino", "torch"))
 CONTEXTVISION_TAIL_LIMIT = env.whole("CONTEXTVISION_TAIL_LIMIT", 2_000, minimum=1)
 """Pictures embedded since the index was built that are searched one by one; more of them queue a
 rebuild."""
+CONTEXTVISION_VECTOR_BACKEND = env.vector_backend("CONTEXTVISION_VECTOR_BACKEND", "faiss")
+"""Where new indexes are kept: ``faiss`` (files on this machine), or a Milvus server's address."""
 CONTEXTVISION_KEEP_INDEXES = env.whole("CONTEXTVISION_KEEP_INDEXES", 3, minimum=2)
-"""How many index versions are kept, the active one included."""
+"""How many index versions are kept, the active one and the one to roll back to included."""
+CONTEXTVISION_RECALL_SAMPLE = env.share("CONTEXTVISION_RECALL_SAMPLE", 0.01)
+"""Share of the searches in an approximate index that are run again exactly, to measure recall."""
+CONTEXTVISION_METRICS_NETWORKS = env.networks("CONTEXTVISION_METRICS_NETWORKS", "")
+"""From where /metrics may be read without signing in."""
+
+# --- Training --------------------------------------------------------------------------------
+CONTEXTVISION_GENERAL_SET = env.text("CONTEXTVISION_GENERAL_SET", "")
+"""A folder or archive of captioned pictures that no model may forget; none when empty."""
+CONTEXTVISION_GENERAL_SPLIT = env.text("CONTEXTVISION_GENERAL_SPLIT", "")
+CONTEXTVISION_FORGETTING_MARGIN = env.share("CONTEXTVISION_FORGETTING_MARGIN", 0.05)
+"""By how much a new model may be worse on the general set."""
 
 # --- Limits on what comes in -----------------------------------------------------------------
 MEGABYTE = 1024 * 1024
@@ -151,6 +201,11 @@ CONTEXTVISION_QUERY_MAX_BYTES = MEGABYTE * env.whole("CONTEXTVISION_QUERY_MAX_MB
 CONTEXTVISION_QUERY_MAX_PIXELS = 1_000_000 * env.whole(
     "CONTEXTVISION_QUERY_MAX_MEGAPIXELS", 25, minimum=1
 )
+CONTEXTVISION_UPLOAD_MAX_ARCHIVE_BYTES = MEGABYTE * env.whole(
+    "CONTEXTVISION_UPLOAD_MAX_ARCHIVE_MB", 8_192, minimum=1
+)
+CONTEXTVISION_EXAMPLE_HOURS = env.whole("CONTEXTVISION_EXAMPLE_HOURS", 24, minimum=1)
+"""How long a picture that somebody searches with is kept."""
 DATA_UPLOAD_MAX_NUMBER_FILES = env.whole("CONTEXTVISION_UPLOAD_MAX_FILES", 500, minimum=1)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * MEGABYTE
 
@@ -181,6 +236,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 HTTPS = env.flag("CONTEXTVISION_HTTPS", False)
 """On where visitors reach the site over HTTPS; it then refuses to be used over plain HTTP."""
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # probes come from inside, over plain HTTP
@@ -258,7 +314,7 @@ CACHES: dict[str, Any] = {
     }
     if _CACHE_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # What stands in when the shared cache is out of reach; see gallery.api.throttling.
+    # What stands in when the shared cache is out of reach; see gallery/caching.py.
     "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
 }
 

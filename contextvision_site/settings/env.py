@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import warnings
 from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,52 @@ def whole(name: str, default: int, *, minimum: int = 0) -> int:
     return number
 
 
+def share(name: str, default: float) -> float:
+    """Read a number from 0 to 1."""
+    value = text(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:  # not a number is refused as well
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not understood: use a number from 0 to 1, such as 0.05."
+        )
+    return number
+
+
+def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
+    """Read a comma-separated list of networks or single addresses."""
+    try:
+        return [ip_network(word) for word in words(name, default)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not understood ({error}): use networks such as 10.0.0.0/8 or ::1."
+        ) from error
+
+
 def choice(name: str, default: str, allowed: Collection[str]) -> str:
     value = text(name, default)
     if value not in allowed:
         raise ImproperlyConfigured(
             f"{name}={value!r} is not understood: use one of {', '.join(allowed)}."
         )
+    return value
+
+
+def vector_backend(name: str, default: str) -> str:
+    """Read ``faiss`` or the address of a Milvus server; an error never repeats its password."""
+    value = text(name, default) or default
+    if value == "faiss":
+        return value
+    from mlcore.vectorstore import MilvusAddress
+
+    try:
+        MilvusAddress.parse(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not understood: use 'faiss', or the address of a Milvus server. {error}"
+        ) from None
     return value
 
 
@@ -83,6 +124,29 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
+def bucket(name: str, default: str) -> tuple[str, str] | None:
+    """Read a bucket and the prefix of the names in it, or nothing."""
+    value = text(name, default)
+    if not value:
+        return None
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/\w[\w.-]*)*)/?", value)
+    if match is None:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not understood: use s3://bucket or s3://bucket/prefix."
+        )
+    return match[1], match[2].strip("/")
+
+
+def address(name: str, default: str) -> str:
+    """Read the address of a service that is spoken to over HTTP, without keys in it."""
+    value = text(name, default)
+    if value and not re.fullmatch(r"https?://[^\s/@?#]+/?", value):
+        raise ImproperlyConfigured(
+            f"{name} is not understood: use https://host or https://host:port, without keys."
+        )
+    return value.rstrip("/")
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     url = text(name, default)
     try:
@@ -106,10 +170,10 @@ def database(name: str, default: str) -> dict[str, Any]:
     elif engine.endswith("postgresql"):
         # A lost server is noticed in seconds and a restarted one is used again by itself.
         config["OPTIONS"] = {**config.get("OPTIONS", {}), "connect_timeout": 2}
-        config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
     else:
         raise ImproperlyConfigured(f"{name}: only sqlite and postgres are supported.")
+    config["CONN_MAX_AGE"] = 60  # opening a connection takes as long as some queries
     return config
 
 

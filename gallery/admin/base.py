@@ -1,18 +1,31 @@
 """What the admin pages of several tables share."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from gallery.models import Image, Job
 
 M = TypeVar("M", bound=models.Model)
+
+CONFIRMED = "confirmed"
+"""Field of a form that was sent from the page that asks."""
+
+NAMED = 10
+"""Rows that such a page names; the rest is counted."""
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
@@ -54,6 +67,50 @@ class RecordAdmin(ModelAdmin[M]):
         return super().change_view(request, object_id, form_url, context)
 
 
+def confirmation(
+    request: HttpRequest,
+    model_admin: ModelAdmin[Any],
+    *,
+    title: str,
+    sentences: list[str],
+    button: str,
+    action: str = "",
+    selected: QuerySet[Any] | None = None,
+    name_them: bool = False,
+    form: forms.Form | None = None,
+) -> TemplateResponse:
+    """Ask before something changes, and say what will; ``form`` is what has to be filled in for it.
+
+    Rows that were chosen by "select all" are sent on as that, not one by one: there may be more of
+    them than a form may have fields.
+    """
+    everything = request.POST.get("select_across") == "1"
+    sent_on: Iterable[Any] = ()
+    if selected is not None:
+        sent_on = selected.values_list("pk", flat=True)[: 1 if everything else None]
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "sentences": sentences,
+        "named": selected[: NAMED + 1] if selected is not None and name_them else [],
+        "most_named": NAMED,
+        "button": button,
+        "form": form,
+        "action": action,
+        "everything": everything,
+        "selected": sent_on,
+        "confirmed_name": CONFIRMED,
+        "checkbox_name": ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "admin/gallery/confirm.html", context)
+
+
+def counted(sentence: str, count: int) -> str:
+    """Fill in a number as it is written in the visitor's language."""
+    return sentence % {"count": intcomma(count)}
+
+
 def person(request: HttpRequest) -> User:
     """Who is signed in: the admin lets nobody else in."""
     return cast(User, request.user)
@@ -67,10 +124,12 @@ def thumbnail_of(image: Image | None) -> SafeString | str:
         '<a href="{}"><img class="admin-thumbnail" src="{}" alt="{}" width="72" height="54" '
         'loading="lazy"></a>',
         image.get_absolute_url(),
-        reverse("gallery:thumbnail", args=[image.pk]),
-        f"Picture {image.pk}",
+        image.thumbnail_url,
+        gettext("Picture %(id)s") % {"id": image.pk},
     )
 
 
-def job_link(job: Job) -> SafeString:
-    return format_html('<a href="{}">{}</a>', reverse("gallery:job", args=[job.pk]), job)
+def queued(job: Job) -> SafeString:
+    """Say that a job waits, with a link to it."""
+    link = format_html('<a href="{}">{}</a>', reverse("gallery:job", args=[job.pk]), job)
+    return format_html(gettext("Queued: {}."), link)

@@ -11,18 +11,25 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from gallery.admin.base import (
+    CONFIRMED,
     ModelAdmin,
     RecordAdmin,
     TabularInline,
-    job_link,
+    confirmation,
+    counted,
     person,
+    queued,
     thumbnail_of,
 )
 from gallery.admin.versions import may_rebuild, rebuild_index
 from gallery.forms import UploadForm
 from gallery.models import Caption, Collection, Image, ImageEmbedding, Job, Tag
+from gallery.models.image import ImageQuerySet
+from gallery.selectors import working_model
 from gallery.services import images as service
 from gallery.services import jobs
 from gallery.views.uploading import limits, upload_context
@@ -44,7 +51,7 @@ class ImageAdmin(ModelAdmin[Image]):
     list_select_related = ["collection"]
     list_per_page = 50
     search_fields = ["title", "captions__text", "tags__name", "source", "sha256"]
-    search_help_text = "Title, captions, tags, source or SHA-256."
+    search_help_text = _("Title, captions, tags, source or SHA-256.")
     autocomplete_fields = ["tags", "collection", "owner"]
     date_hierarchy = "created_at"
     inlines = [CaptionInline]
@@ -54,10 +61,10 @@ class ImageAdmin(ModelAdmin[Image]):
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["preview", "title", "tags", "collection"]}),
-        ("Who sees it", {"fields": ["visibility", "owner"]}),
-        ("Data set", {"fields": ["split", "source", "taken_at"]}),
-        ("File", {"fields": ["original", "format", "dimensions", "size", "sha256"]}),
-        ("History", {"fields": ["uploader", "created_at"]}),
+        (_("Who sees it"), {"fields": ["visibility", "owner"]}),
+        (_("Data set"), {"fields": ["split", "source", "taken_at"]}),
+        (_("File"), {"fields": ["original", "format", "dimensions", "size", "sha256"]}),
+        (_("History"), {"fields": ["uploader", "created_at"]}),
     ]
     change_list_template = "admin/gallery/image/change_list.html"
 
@@ -67,27 +74,27 @@ class ImageAdmin(ModelAdmin[Image]):
     def has_rebuild_permission(self, request: HttpRequest) -> bool:
         return may_rebuild(request)
 
-    @admin.display(description="Picture")
+    @admin.display(description=_("Picture"))
     def thumbnail(self, image: Image) -> SafeString | str:
         return thumbnail_of(image)
 
-    @admin.display(description="Name", ordering="title")
+    @admin.display(description=_("Name"), ordering="title")
     def name(self, image: Image) -> str:
         return str(image)
 
-    @admin.display(description="First caption")
+    @admin.display(description=_("First caption"))
     def caption(self, image: Image) -> str:
         return image.caption
 
-    @admin.display(description="Pixels", ordering="width")
+    @admin.display(description=_("Pixels"), ordering="width")
     def dimensions(self, image: Image) -> str:
         return f"{image.width} × {image.height}"
 
-    @admin.display(description="Size")
+    @admin.display(description=_("Size"))
     def size(self, image: Image) -> str:
         return filesizeformat(image.bytes)
 
-    @admin.display(description="Picture")
+    @admin.display(description=_("Picture"))
     def preview(self, image: Image) -> SafeString:
         return format_html(
             '<a href="{}"><img class="admin-preview" src="{}" alt="{}"></a>',
@@ -96,10 +103,12 @@ class ImageAdmin(ModelAdmin[Image]):
             image.caption or image,
         )
 
-    @admin.display(description="Original file")
+    @admin.display(description=_("Original file"))
     def original(self, image: Image) -> SafeString:
         return format_html(
-            '<a href="{}" download>Download</a>', reverse("gallery:original", args=[image.pk])
+            '<a href="{}" download>{}</a>',
+            reverse("gallery:original", args=[image.pk]),
+            gettext("Download"),
         )
 
     def add_view(
@@ -111,7 +120,7 @@ class ImageAdmin(ModelAdmin[Image]):
         form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
         context = {
             **self.admin_site.each_context(request),
-            "title": "Upload pictures",
+            "title": gettext("Upload pictures"),
             "opts": self.opts,
             "form": form,
             **limits(),
@@ -126,12 +135,42 @@ class ImageAdmin(ModelAdmin[Image]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         service.delete_images(queryset)
 
-    @admin.action(description="Embed the selected pictures", permissions=["change"])
-    def embed(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+    @admin.action(description=_("Embed the selected pictures"), permissions=["change"])
+    def embed(self, request: HttpRequest, queryset: ImageQuerySet) -> HttpResponse | None:
+        if CONFIRMED not in request.POST:
+            return self._ask_to_embed(request, queryset)
         ids = list(queryset.order_by("pk").values_list("pk", flat=True))
         job = jobs.start(Job.Kind.EMBED, {"images": ids}, user=person(request))
-        text = "Queued: {}. Pictures that have a vector already are passed over."
-        messages.success(request, format_html(text, job_link(job)))
+        messages.success(request, queued(job))
+        return None
+
+    def _ask_to_embed(self, request: HttpRequest, queryset: ImageQuerySet) -> HttpResponse:
+        count, model = queryset.count(), working_model()
+        missing = queryset.missing_embeddings(model).count() if model else count
+        return confirmation(
+            request,
+            self,
+            title=counted(
+                ngettext("Embed %(count)s picture?", "Embed %(count)s pictures?", count), count
+            ),
+            sentences=[
+                counted(
+                    ngettext(
+                        "%(count)s picture has no vector yet and gets one, in a job. Those that "
+                        "have one already are passed over.",
+                        "%(count)s pictures have no vector yet and get one, in a job. Those that "
+                        "have one already are passed over.",
+                        missing,
+                    ),
+                    missing,
+                ),
+                gettext("Searches go on meanwhile."),
+            ],
+            button=gettext("Embed"),
+            action="embed",
+            selected=queryset,
+            name_them=True,
+        )
 
 
 class NamesPictures(ModelAdmin[Any]):
@@ -145,7 +184,7 @@ class NamesPictures(ModelAdmin[Any]):
         counted: QuerySet[Any] = rows.annotate(image_count=Count("images"))
         return counted
 
-    @admin.display(description="Pictures", ordering="image_count")
+    @admin.display(description=_("Pictures"), ordering="image_count")
     def pictures(self, row: Any) -> int:
         return int(row.image_count)
 
@@ -168,7 +207,7 @@ class CaptionAdmin(ModelAdmin[Caption]):
     search_fields = ["text"]
     raw_id_fields = ["image"]
 
-    @admin.display(description="Picture")
+    @admin.display(description=_("Picture"))
     def thumbnail(self, caption: Caption) -> SafeString | str:
         return thumbnail_of(caption.image)
 
@@ -190,11 +229,11 @@ class ImageEmbeddingAdmin(RecordAdmin[ImageEmbedding]):
     ) -> list[str]:
         return ["image", "model_version", "width", "created_at"]
 
-    @admin.display(description="Picture")
+    @admin.display(description=_("Picture"))
     def thumbnail(self, embedding: ImageEmbedding) -> SafeString | str:
         return thumbnail_of(embedding.image)
 
-    @admin.display(description="Vector width")
+    @admin.display(description=_("Vector width"))
     def width(self, embedding: ImageEmbedding) -> int:
         return embedding.model_version.dim
 

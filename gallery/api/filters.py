@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import BigIntegerField, QuerySet
 from django_filters import CharFilter, ChoiceFilter, Filter, FilterSet
 
-from gallery.models import Failure, Image, Job
+from gallery.models import Evaluation, Failure, Image, Job
 from gallery.models.image import Split, Visibility
 
 PICTURE_ORDERS = [
@@ -60,4 +60,13 @@ class FailureFilterSet(FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = Failure
+        fields: list[str] = []
+
+
+class EvaluationFilterSet(FilterSet):  # type: ignore[misc]
+    model = IdFilter("model_version_id", label="Id of the model that was measured.")
+    protocol = CharFilter("protocol", label="Name of a protocol.")
+
+    class Meta:
+        model = Evaluation
         fields: list[str] = []

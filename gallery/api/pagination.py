@@ -57,3 +57,9 @@ class PicturePages(CursorPages):
         wanted = request.query_params.get("ordering") or "-id"
         tie_break = "-id" if wanted.startswith("-") else "id"
         return tuple(dict.fromkeys([wanted, tie_break]))
+
+
+class OldestFirst(CursorPages):
+    """Pages of what goes on growing while it is read."""
+
+    ordering = ("id",)

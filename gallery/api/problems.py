@@ -18,6 +18,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -31,6 +32,7 @@ from mlcore.errors import (
     InvalidQueryError,
     ModelUnavailableError,
 )
+from mlcore.vectorstore.errors import VectorStoreError, VectorStoreUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +54,15 @@ class ProblemKind:
         return f"urn:contextvision:problem:{self.name}"
 
 
-INVALID_INPUT = ProblemKind(400, "invalid-input", "Invalid input")
-INVALID_QUERY = ProblemKind(400, "invalid-query", "Nothing to search by")
-PICTURE_TOO_LARGE = ProblemKind(413, "too-large", "Too large")
-PICTURE_REJECTED = ProblemKind(422, "picture-rejected", "Picture not accepted")
-MODEL_UNAVAILABLE = ProblemKind(503, "model-unavailable", "Model unavailable")
-INDEX_UNUSABLE = ProblemKind(503, "index-unusable", "Index unusable")
+INVALID_INPUT = ProblemKind(400, "invalid-input", gettext_noop("Invalid input"))
+INVALID_QUERY = ProblemKind(400, "invalid-query", gettext_noop("Nothing to search by"))
+PICTURE_TOO_LARGE = ProblemKind(413, "too-large", gettext_noop("Too large"))
+PICTURE_REJECTED = ProblemKind(422, "picture-rejected", gettext_noop("Picture not accepted"))
+MODEL_UNAVAILABLE = ProblemKind(503, "model-unavailable", gettext_noop("Model unavailable"))
+INDEX_UNUSABLE = ProblemKind(503, "index-unusable", gettext_noop("Index unusable"))
+VECTOR_STORE_AWAY = ProblemKind(
+    503, "vector-store-unavailable", gettext_noop("Vector store unavailable")
+)
 
 PROBLEM_KINDS: Mapping[type[ContextVisionError], ProblemKind] = {
     InvalidQueryError: INVALID_QUERY,
@@ -65,18 +70,20 @@ PROBLEM_KINDS: Mapping[type[ContextVisionError], ProblemKind] = {
     ModelUnavailableError: MODEL_UNAVAILABLE,
     IndexFileError: INDEX_UNUSABLE,
     IndexMismatchError: INDEX_UNUSABLE,
+    VectorStoreUnavailableError: VECTOR_STORE_AWAY,
+    VectorStoreError: INDEX_UNUSABLE,
 }
 """Expected failures of the core. A view that meets others, or means something else by one of
 these, names them in an attribute ``problem_kinds`` of its own."""
 
 
-FOR_STAFF = {MODEL_UNAVAILABLE, INDEX_UNUSABLE}
+FOR_STAFF = {MODEL_UNAVAILABLE, INDEX_UNUSABLE, VECTOR_STORE_AWAY}
 """Kinds whose sentence is for whoever runs the site: it may name folders of the machine."""
 
 
 class TooLargeError(exceptions.APIException):
     status_code = 413
-    default_detail = "What was sent is larger than is accepted here."
+    default_detail = gettext_lazy("What was sent is larger than is accepted here.")
 
 
 class ProblemError(exceptions.APIException):
@@ -104,7 +111,7 @@ def problem_document(
 ) -> dict[str, Any]:
     document: dict[str, Any] = {
         "type": kind.uri if kind else "about:blank",
-        "title": kind.title if kind else HTTPStatus(status).phrase,
+        "title": gettext(kind.title) if kind else HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
     }
@@ -185,18 +192,20 @@ def _words(error: ContextVisionError, kind: ProblemKind, request: Request) -> st
     if kind not in FOR_STAFF or request.user.is_staff:
         return str(error)
     logger.error("Told as %s: %s", kind.name, error)
-    return "The search is out of order. Those who run this site find the reason in its log."
+    return gettext(
+        "The search is out of order. Those who run this site find the reason in its log."
+    )
 
 
 def _as_api_exception(error: Exception) -> Exception:
     if isinstance(error, Http404):
-        return exceptions.NotFound("There is nothing at this address.")
+        return exceptions.NotFound(gettext("There is nothing at this address."))
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         return TooLargeError()
     if isinstance(error, SuspiciousOperation | UnreadablePostError):
-        return exceptions.ParseError("The request cannot be read.")
+        return exceptions.ParseError(gettext("The request cannot be read."))
     return error
 
 

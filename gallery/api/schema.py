@@ -95,7 +95,7 @@ _EXAMPLES = {
             problem_document(
                 422,
                 "notes.txt: this is not a picture in a format that is accepted; send JPEG, PNG, "
-                "WebP, GIF, AVIF or HEIC.",
+                "WebP, GIF, AVIF, HEIC.",
                 kind=PICTURE_REJECTED,
             ),
         ),

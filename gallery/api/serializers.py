@@ -222,7 +222,9 @@ class FailureSerializer(serializers.ModelSerializer[Failure]):
         read_only_fields = fields
 
 
-class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+class ModelSummarySerializer(serializers.ModelSerializer[ModelVersion]):
+    """Which model it is, where it stands beside something else."""
+
     url = serializers.HyperlinkedIdentityField(view_name="api:model-detail")
 
     class Meta:
@@ -242,7 +244,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
 class IndexVersionSerializer(serializers.ModelSerializer[IndexVersion]):
     url = serializers.HyperlinkedIdentityField(view_name="api:index-detail")
-    model = ModelVersionSerializer(source="model_version", read_only=True)
+    model = ModelSummarySerializer(source="model_version", read_only=True)
 
     class Meta:
         model = IndexVersion

@@ -5,52 +5,15 @@ they are no defence against an attack (counting is not atomic, and a cache witho
 in each process for itself).
 """
 
-import logging
 import math
-import time
 from typing import Any
 
-from django.core.cache import caches
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-logger = logging.getLogger(__name__)
-
-PAUSE_AFTER_OUTAGE = 10.0
-"""Seconds for which a cache that failed is left alone: each try may cost its whole timeout."""
-
-
-class SteadyCache:
-    """The shared cache; the process's own one while the shared one is out of reach."""
-
-    def __init__(self) -> None:
-        self._shared_again_at = 0.0
-
-    def get(self, key: str, default: Any = None) -> Any:
-        if time.monotonic() >= self._shared_again_at:
-            try:
-                return caches["default"].get(key, default)
-            except Exception as error:  # each kind of cache raises its own kinds of errors
-                self._leave_alone(error)
-        return caches["local"].get(key, default)
-
-    def set(self, key: str, value: Any, timeout: float) -> None:
-        if time.monotonic() >= self._shared_again_at:
-            try:
-                caches["default"].set(key, value, timeout)
-            except Exception as error:
-                self._leave_alone(error)
-            else:
-                return
-        caches["local"].set(key, value, timeout)
-
-    def _leave_alone(self, error: Exception) -> None:
-        self._shared_again_at = time.monotonic() + PAUSE_AFTER_OUTAGE
-        logger.warning(
-            "The shared cache cannot be used (%s); requests are counted in this process.", error
-        )
+from gallery.caching import SteadyCache
 
 
 class CountingThrottle(SimpleRateThrottle):

@@ -4,7 +4,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
-from gallery.api import views
+from gallery.api import learning, views
 from gallery.api.auth import LogoutAllView, LogoutView, TokenView
 from gallery.api.docs import DocsView, SchemaView
 
@@ -13,12 +13,17 @@ router.register("images", views.ImageViewSet, basename="image")
 router.register("images/<int:image_pk>/captions", views.CaptionViewSet, basename="caption")
 router.register("jobs", views.JobViewSet, basename="job")
 router.register("failures", views.FailureViewSet, basename="failure")
-router.register("models", views.ModelVersionViewSet, basename="model")
 router.register("indexes", views.IndexVersionViewSet, basename="index")
+router.register("models", learning.ModelVersionViewSet, basename="model")
+router.register("promotions", learning.PromotionViewSet, basename="promotion")
+router.register("trainings", learning.TrainingViewSet, basename="training")
+router.register("evaluations", learning.EvaluationViewSet, basename="evaluation")
+router.register("query-sets", learning.QuerySetViewSet, basename="query-set")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api:docs"), name="root"),
     path("", include(router.urls)),
+    path("comparison/", learning.ComparisonView.as_view(), name="comparison"),
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
     path("auth/logoutall/", LogoutAllView.as_view(), name="logout-all"),

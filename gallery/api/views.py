@@ -1,12 +1,12 @@
 """The gallery for programs: validate, one service call, data out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django_filters.rest_framework import DjangoFilterBackend
+from django.utils.translation import gettext_noop
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -19,8 +19,18 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gallery.api.answers import (
+    QUEUED,
+    QUEUED_AGAIN,
+    Extra,
+    Problems,
+    Read,
+    job_answer,
+    person,
+)
 from gallery.api.filters import FailureFilterSet, ImageFilterSet, JobFilterSet
-from gallery.api.pagination import PicturePages
+from gallery.api.learning_serializers import JobMetricSerializer
+from gallery.api.pagination import OldestFirst, PicturePages
 from gallery.api.parsers import BoundedMultiPartParser
 from gallery.api.permissions import StaffOnly, StaffOrReadOnly
 from gallery.api.problems import PICTURE_REJECTED, PICTURE_TOO_LARGE, ProblemError, ProblemKind
@@ -32,43 +42,25 @@ from gallery.api.serializers import (
     IndexVersionSerializer,
     JobRequestSerializer,
     JobSerializer,
-    ModelVersionSerializer,
     UploadResultSerializer,
     UploadSerializer,
 )
-from gallery.models import Caption, Failure, Image, IndexVersion, Job, ModelVersion
+from gallery.models import Caption, Failure, Image, IndexVersion, Job
 from gallery.services import images, jobs, versions
 from gallery.services.jobs import JobError
-from gallery.uploads import Admission, Destination, upload_limits
-from mlcore.errors import ContextVisionError, IndexFileError, IndexMismatchError
+from gallery.services.versions import RollbackError
+from gallery.uploads import (
+    Admission,
+    Destination,
+    collection_named,
+    tags_named,
+    upload_limits,
+)
+from mlcore.errors import IndexFileError, IndexMismatchError
 
-JOB_STATE = ProblemKind(409, "job-state", "Not in this state")
-INDEX_CANNOT_SERVE = ProblemKind(409, "index-unusable", "Index unusable")
-
-Problems = Mapping[type[ContextVisionError], ProblemKind]
-Extra = Mapping[str, set[str]]
-
-
-def _person(request: Request) -> User:
-    """Tell who asks, where the permission has made sure that it is somebody."""
-    return cast(User, request.user)
-
-
-class _Read(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
-    """Lists and single records."""
-
-    filter_backends = [DjangoFilterBackend]
-    lookup_value_converter = "int"
-
-
-def _job_answer(view: viewsets.GenericViewSet[Any], job: Job) -> Response:
-    """Answer that the work is queued, and where it can be watched."""
-    data = JobSerializer(job, context=view.get_serializer_context()).data
-    return Response(data, status=202, headers={"Location": data["url"]})
-
-
-QUEUED = {202: OpenApiResponse(JobSerializer, "Queued; an unfinished one of its kind serves too.")}
-QUEUED_AGAIN = {202: OpenApiResponse(JobSerializer, "Queued as a new job.")}
+JOB_STATE = ProblemKind(409, "job-state", gettext_noop("Not in this state"))
+INDEX_CANNOT_SERVE = ProblemKind(409, "index-unusable", gettext_noop("Index unusable"))
+NOTHING_TO_ROLL_BACK_TO = ProblemKind(409, "nothing-before", gettext_noop("Nothing to go back to"))
 
 
 @extend_schema_view(
@@ -76,7 +68,7 @@ QUEUED_AGAIN = {202: OpenApiResponse(JobSerializer, "Queued as a new job.")}
     retrieve=extend_schema(summary="Read one picture"),
     destroy=extend_schema(summary="Delete a picture, its captions, vectors and files"),
 )
-class ImageViewSet(mixins.DestroyModelMixin, _Read):
+class ImageViewSet(mixins.DestroyModelMixin, Read):
     queryset = Image.objects.none()
     serializer_class = ImageSerializer
     permission_classes = [StaffOrReadOnly]
@@ -114,7 +106,7 @@ class ImageViewSet(mixins.DestroyModelMixin, _Read):
         upload.is_valid(raise_exception=True)
         data = upload.validated_data
         files = data["file"]
-        destination = _destination(data, _person(request))
+        destination = _destination(data, person(request))
         admissions, job = images.add_uploads(files, destination, captions=data.get("captions", ()))
         if all(admission.image is None for admission in admissions):
             raise _all_rejected(admissions, files)
@@ -153,8 +145,8 @@ def _destination(data: Mapping[str, Any], user: User) -> Destination:
         uploader=user,
         owner=user,
         visibility=data["visibility"],
-        collection=images.collection_named(data.get("collection", "")),
-        tags=tuple(images.tags_named(data.get("tags", []))),
+        collection=collection_named(data.get("collection", "")),
+        tags=tuple(tags_named(data.get("tags", []))),
     )
 
 
@@ -207,7 +199,7 @@ class CaptionViewSet(viewsets.ModelViewSet[Caption]):
     list=extend_schema(summary="List jobs, newest first"),
     retrieve=extend_schema(summary="Read one job: its state and progress"),
 )
-class JobViewSet(_Read):
+class JobViewSet(Read):
     queryset = Job.objects.select_related("created_by")
     serializer_class = JobSerializer
     permission_classes = [StaffOnly]
@@ -220,9 +212,9 @@ class JobViewSet(_Read):
         wanted = JobRequestSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         if wanted.validated_data["kind"] == Job.Kind.INDEX:
-            return _job_answer(self, versions.request_rebuild(user=_person(request)))
-        job = jobs.start(Job.Kind.EMBED, user=_person(request), key=Job.Kind.EMBED)
-        return _job_answer(self, job)
+            return job_answer(self, versions.request_rebuild(user=person(request)))
+        job = jobs.start(Job.Kind.EMBED, user=person(request), key=Job.Kind.EMBED)
+        return job_answer(self, job)
 
     @extend_schema(
         operation_id="jobs_cancel", summary="Stop a job at its next safe point", request=None
@@ -240,14 +232,26 @@ class JobViewSet(_Read):
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return _job_answer(self, jobs.retry(self.get_object(), user=_person(request)))
+        return job_answer(self, jobs.retry(self.get_object(), user=person(request)))
+
+    @extend_schema(
+        operation_id="jobs_metrics",
+        summary="What a job measured while it ran, oldest first",
+        responses=JobMetricSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=True, pagination_class=OldestFirst, filterset_class=None)
+    def metrics(self, request: Request, pk: int) -> Response:
+        """Points of a training's curves: each step, and each epoch with its validation figures."""
+        page = self.paginate_queryset(self.get_object().metrics.all())
+        return self.get_paginated_response(JobMetricSerializer(page, many=True).data)
 
 
 @extend_schema_view(
     list=extend_schema(summary="List what could not be taken in or embedded, and why"),
     retrieve=extend_schema(summary="Read one failure"),
 )
-class FailureViewSet(_Read):
+class FailureViewSet(Read):
     queryset = Failure.objects.select_related("job")
     serializer_class = FailureSerializer
     permission_classes = [StaffOnly]
@@ -263,32 +267,23 @@ class FailureViewSet(_Read):
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return _job_answer(self, jobs.retry_failure(self.get_object(), user=_person(request)))
-
-
-@extend_schema_view(
-    list=extend_schema(summary="List the models that vectors were made with"),
-    retrieve=extend_schema(summary="Read one model"),
-)
-class ModelVersionViewSet(_Read):
-    queryset = ModelVersion.objects.all()
-    serializer_class = ModelVersionSerializer
-    permission_classes = [StaffOnly]
+        return job_answer(self, jobs.retry_failure(self.get_object(), user=person(request)))
 
 
 @extend_schema_view(
     list=extend_schema(summary="List the indexes that are kept"),
     retrieve=extend_schema(summary="Read one index"),
 )
-class IndexVersionViewSet(_Read):
+class IndexVersionViewSet(Read):
     queryset = IndexVersion.objects.select_related("model_version")
     serializer_class = IndexVersionSerializer
     permission_classes = [StaffOnly]
     problem_kinds: ClassVar[Problems] = {
         IndexFileError: INDEX_CANNOT_SERVE,
         IndexMismatchError: INDEX_CANNOT_SERVE,
+        RollbackError: NOTHING_TO_ROLL_BACK_TO,
     }
-    extra_problems: ClassVar[Extra] = {"activate": {"409"}}
+    extra_problems: ClassVar[Extra] = {"activate": {"409"}, "rollback": {"409"}}
 
     @extend_schema(
         operation_id="indexes_activate", summary="Make an index live, forward or back", request=None
@@ -296,7 +291,7 @@ class IndexVersionViewSet(_Read):
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: int) -> Response:
         """Its files and its model are checked first; searches go on all the while."""
-        versions.make_active(self.get_object())
+        versions.make_active(self.get_object(), user=person(request))
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
@@ -304,4 +299,16 @@ class IndexVersionViewSet(_Read):
     )
     @action(detail=False, methods=["post"])
     def rebuild(self, request: Request) -> Response:
-        return _job_answer(self, versions.request_rebuild(user=_person(request)))
+        return job_answer(self, versions.request_rebuild(user=person(request)))
+
+    @extend_schema(
+        operation_id="indexes_rollback",
+        summary="Go back to what was live before",
+        request=None,
+        responses=IndexVersionSerializer,
+    )
+    @action(detail=False, methods=["post"])
+    def rollback(self, request: Request) -> Response:
+        """Takes one write; searches go on all the while. The index that is live now is told."""
+        index = versions.rollback(user=person(request))
+        return Response(self.get_serializer(self.get_queryset().get(pk=index.pk)).data)

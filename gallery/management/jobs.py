@@ -17,16 +17,32 @@ def run_in_foreground(
     """Run a job here under a progress bar, and print what came of it as a table.
 
     Raises:
-        CommandError: the job failed; its reason is the message.
+        CommandError: the job failed, with its reason, or another one holds the place that it needs.
+    """
+    job = run_quietly(kind, params, unit=unit)
+    width = max((len(name) for name in job.result), default=0)
+    for name, value in job.result.items():
+        command.stdout.write(f"{name:>{width}}  {value}")
+    _print_failures(command, job)
+    return job
+
+
+def run_quietly(kind: Job.Kind, params: dict[str, Any], *, unit: str = "pictures") -> Job:
+    """Run a job here under a progress bar, and leave it to the caller to say what came of it.
+
+    Raises:
+        CommandError: as :func:`run_in_foreground`.
     """
     with ProgressBar(unit) as bar:
         job = jobs.run_here(kind, params, watcher=bar)
     if job.status == Job.Status.FAILED:
         raise CommandError(job.error)
-    width = max((len(name) for name in job.result), default=0)
-    for name, value in job.result.items():
-        command.stdout.write(f"{name:>{width}}  {value}")
-    _print_failures(command, job)
+    if job.status == Job.Status.QUEUED:
+        jobs.cancel(job)
+        raise CommandError(
+            "Another training or evaluation is running, and there is room for one at a time. Wait "
+            "for its end, or queue this one from the pages or the API."
+        )
     return job
 
 

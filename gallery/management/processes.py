@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,20 @@ class ProgramGroup:
         self._log_dir = log_dir
         self.programs: list[Program] = []
 
-    def start(self, name: str, command: Sequence[str], *, cwd: Path) -> None:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         log = self._log_dir / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  (no shell, no input of strangers)
                 command,
                 cwd=cwd,
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,10 +1,13 @@
 """Vectors of pictures: the truth from which any index can be built again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
 from django.db import connection, models, transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from gallery.models.image import Image
 from gallery.models.version import ModelVersion
@@ -19,8 +22,12 @@ _READ_CHUNK = 2_000
 
 
 class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
+    def of_model(self, version: ModelVersion) -> Self:
+        """Keep this model's vectors, wherever they are stored."""
+        return self.filter(model_version=version.vectors_version_id)
+
     def later_than(self, version: ModelVersion, watermark: int) -> Self:
-        return self.filter(model_version=version, pk__gt=watermark).order_by("pk")
+        return self.of_model(version).filter(pk__gt=watermark).order_by("pk")
 
     def store(self, version: ModelVersion, image_ids: Sequence[int], vectors: FloatMatrix) -> int:
         """Keep the vectors of these pictures, and return how many were kept.
@@ -40,7 +47,7 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
                 [
                     ImageEmbedding(
                         image_id=image_id,
-                        model_version=version,
+                        model_version_id=version.vectors_version_id,
                         vector=np.ascontiguousarray(rows[image_id], dtype="<f4").tobytes(),
                     )
                     for image_id in present
@@ -48,6 +55,22 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
                 ignore_conflicts=True,
             )
         return len(present)
+
+    def by_picture(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield picture ids, ascending, with their vectors, float32 of shape (dim,).
+
+        All rows must be of one model version. Memory is that of one chunk; what is written
+        meanwhile may be seen or not.
+        """
+        last = -1
+        while True:
+            rows = self.filter(image_id__gt=last).order_by("image_id")
+            chunk = list(rows.values_list("image_id", "vector")[:_READ_CHUNK])
+            if not chunk:
+                return
+            for image_id, vector in chunk:
+                yield image_id, np.frombuffer(bytes(vector), dtype="<f4").astype(np.float32)
+            last = chunk[-1][0]
 
     def matrix(self) -> tuple[IdVector, FloatMatrix, int]:
         """Read picture ids, their vectors and the highest row id, in the order of row ids.
@@ -78,16 +101,23 @@ def _unpack(vectors: list[bytes]) -> FloatMatrix:
 
 
 class ImageEmbedding(models.Model):
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="embeddings")
-    model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.CASCADE, related_name="embeddings"
+    image = models.ForeignKey(
+        Image, verbose_name=_("image"), on_delete=models.CASCADE, related_name="embeddings"
     )
-    vector = models.BinaryField(help_text="float32, little-endian, unit length.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    model_version = models.ForeignKey(
+        ModelVersion,
+        verbose_name=_("model version"),
+        on_delete=models.CASCADE,
+        related_name="embeddings",
+    )
+    vector = models.BinaryField(_("vector"), help_text=_("float32, little-endian, unit length."))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     objects = ImageEmbeddingQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("image embedding")
+        verbose_name_plural = _("image embeddings")
         constraints = [
             models.UniqueConstraint(
                 fields=["image", "model_version"], name="one_embedding_per_model"
@@ -96,4 +126,7 @@ class ImageEmbedding(models.Model):
         indexes = [models.Index(fields=["model_version", "id"], name="embedding_tail")]
 
     def __str__(self) -> str:
-        return f"Vector of picture {self.image_id} by {self.model_version_id}"
+        return gettext("Vector of picture %(image)s by model %(model)s") % {
+            "image": self.image_id,
+            "model": self.model_version_id,
+        }

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from gallery.models.image import GIVE_UP_AFTER, Image
 from gallery.models.job import Job
@@ -28,38 +29,65 @@ class FailureQuerySet(models.QuerySet["Failure"]):
                 reason=reason, job=job, image=image, attempts=F("attempts") + 1
             )
 
+    def set_aside(
+        self, stage: "Failure.Stage", item: str, reason: str, *, job: Job, image: Image
+    ) -> None:
+        """Note a failure after which the item is left alone until a person retries it."""
+        self.update_or_create(
+            stage=stage,
+            item=item[:300],
+            defaults={
+                "reason": reason,
+                "job": job,
+                "image": image,
+                "attempts": Failure.MAX_ATTEMPTS,
+            },
+        )
+
 
 class Failure(models.Model):
     MAX_ATTEMPTS = GIVE_UP_AFTER
     """After so many failures an item is left alone until a person retries it."""
 
     class Stage(models.TextChoices):
-        IMPORT = "import", "Import"
-        EMBED = "embed", "Embedding"
+        IMPORT = "import", _("Import")
+        EMBED = "embed", _("Embedding")
 
-    stage = models.CharField(max_length=8, choices=Stage)
-    item = models.CharField(max_length=300, help_text="File name or picture.")
-    reason = models.TextField()
-    attempts = models.PositiveSmallIntegerField(default=1)
+    stage = models.CharField(_("stage"), max_length=8, choices=Stage)
+    item = models.CharField(_("item"), max_length=300, help_text=_("File name or picture."))
+    reason = models.TextField(_("reason"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
     job = models.ForeignKey(
-        "gallery.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="failures"
+        "gallery.Job",
+        verbose_name=_("job"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="failures",
     )
     image = models.ForeignKey(
-        "gallery.Image", null=True, blank=True, on_delete=models.CASCADE, related_name="failures"
+        "gallery.Image",
+        verbose_name=_("image"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="failures",
     )
-    first_seen = models.DateTimeField(auto_now_add=True)
-    last_seen = models.DateTimeField(auto_now=True)
+    first_seen = models.DateTimeField(_("first seen"), auto_now_add=True)
+    last_seen = models.DateTimeField(_("last seen"), auto_now=True)
 
     objects = FailureQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("failure")
+        verbose_name_plural = _("failures")
         ordering = ["-last_seen", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["stage", "item"], name="failure_is_listed_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_stage_display()} of {self.item}: {self.reason}"
+        return f"{self.get_stage_display()}, {self.item}: {self.reason}"
 
     @property
     def is_traceable(self) -> bool:

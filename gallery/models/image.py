@@ -1,12 +1,17 @@
 """Pictures and the words that belong to them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import Q
-from django.urls import reverse
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from gallery.addresses import picture_address
 
 if TYPE_CHECKING:
     from gallery.models.version import ModelVersion
@@ -17,24 +22,51 @@ GIVE_UP_AFTER = 3
 
 
 class Visibility(models.TextChoices):
-    PUBLIC = "public", "Public"
-    PRIVATE = "private", "Private"
+    PUBLIC = "public", _("Public")
+    PRIVATE = "private", _("Private")
 
 
 class Split(models.TextChoices):
     """Which part of a data set a picture belongs to; a picture is in one part only."""
 
-    NONE = "", "None"
-    TRAIN = "train", "Train"
-    VALIDATION = "val", "Validation"
-    TEST = "test", "Test"
+    NONE = "", _("None")
+    TRAIN = "train", _("Train")
+    VALIDATION = "val", _("Validation")
+    TEST = "test", _("Test")
+
+
+class Colour(models.TextChoices):
+    """The colour that stands out of a picture; the names are those of ``mlcore.colours``."""
+
+    RED = "red", _("Red")
+    ORANGE = "orange", _("Orange")
+    YELLOW = "yellow", _("Yellow")
+    GREEN = "green", _("Green")
+    TEAL = "teal", _("Teal")
+    BLUE = "blue", _("Blue")
+    PURPLE = "purple", _("Purple")
+    PINK = "pink", _("Pink")
+    BROWN = "brown", _("Brown")
+    WHITE = "white", _("White")
+    GREY = "grey", _("Grey")
+    BLACK = "black", _("Black")
+
+
+class Orientation(models.TextChoices):
+    """Which way a picture lies; within a twentieth of a square it is one."""
+
+    LANDSCAPE = "landscape", _("Landscape")
+    PORTRAIT = "portrait", _("Portrait")
+    SQUARE = "square", _("Square")
 
 
 class Collection(models.Model):
-    name = models.CharField(max_length=120, unique=True)
-    description = models.TextField(blank=True)
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    description = models.TextField(_("description"), blank=True)
 
     class Meta:
+        verbose_name = _("collection")
+        verbose_name_plural = _("collections")
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -42,13 +74,27 @@ class Collection(models.Model):
 
 
 class Tag(models.Model):
-    name = models.CharField(max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=60, unique=True)
 
     class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+
+ORIENTATION = Case(
+    When(width__gt=F("height") + F("height") / 20, then=Value(Orientation.LANDSCAPE.value)),
+    When(height__gt=F("width") + F("width") / 20, then=Value(Orientation.PORTRAIT.value)),
+    default=Value(Orientation.SQUARE.value),
+    output_field=models.CharField(),
+)
+"""Which way a picture lies, in a query."""
+
+MOMENT = Coalesce("taken_at", "created_at")
+"""When a picture was taken, or added where that is not known, in a query."""
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -61,9 +107,15 @@ class ImageQuerySet(models.QuerySet["Image"]):
             return self.filter(public)
         return self.filter(public | Q(owner=user))
 
+    def editable_by(self, user: User | AnonymousUser | None) -> Self:
+        """Keep what this person may describe, share and delete: his own, or all for staff."""
+        if user is None or not user.is_authenticated:
+            return self.none()
+        return self if user.is_staff else self.filter(owner=user)
+
     def missing_embeddings(self, version: "ModelVersion") -> Self:
         """Keep what has no vector of this model yet and has not failed for good."""
-        without = self.exclude(embeddings__model_version=version)
+        without = self.exclude(embeddings__model_version=version.vectors_version_id)
         # Only a failure of embedding names a picture.
         return without.exclude(failures__attempts__gte=GIVE_UP_AFTER)
 
@@ -75,46 +127,93 @@ class ImageQuerySet(models.QuerySet["Image"]):
 class Image(models.Model):
     """One picture. Its file never changes; the same bytes are stored once."""
 
-    file = models.FileField("original file", max_length=200)
-    sha256 = models.CharField("SHA-256 of the file", max_length=64, unique=True, editable=False)
-    width = models.PositiveIntegerField(help_text="Pixels, upright.", editable=False)
-    height = models.PositiveIntegerField(help_text="Pixels, upright.", editable=False)
-    format = models.CharField(max_length=8, editable=False)
-    bytes = models.PositiveBigIntegerField("size in bytes", editable=False)
-    title = models.CharField(max_length=200, blank=True)
+    file = models.FileField(_("original file"), max_length=200)
+    sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, unique=True, editable=False)
+    width = models.PositiveIntegerField(_("width"), help_text=_("Pixels, upright."), editable=False)
+    height = models.PositiveIntegerField(
+        _("height"), help_text=_("Pixels, upright."), editable=False
+    )
+    format = models.CharField(_("format"), max_length=8, editable=False)
+    bytes = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
+    dominant_colour = models.CharField(
+        _("dominant colour"),
+        max_length=6,
+        choices=Colour,
+        blank=True,
+        db_index=True,
+        editable=False,
+        help_text=_("The colour that stands out; empty where it was not looked for yet."),
+    )
+    placeholder = models.CharField(
+        _("placeholder"),
+        max_length=1000,
+        blank=True,
+        editable=False,
+        help_text=_("A WebP of a few pixels in base64, shown until the picture has come."),
+    )
+    title = models.CharField(_("title"), max_length=200, blank=True)
     source = models.CharField(
-        max_length=300, blank=True, help_text="Where it came from: a file name or an import path."
+        _("source"),
+        max_length=300,
+        blank=True,
+        help_text=_("Where it came from: a file name or an import path."),
     )
-    split = models.CharField(max_length=5, choices=Split, default=Split.NONE, blank=True)
-    tags = models.ManyToManyField(Tag, blank=True, related_name="images")
+    split = models.CharField(
+        _("split"), max_length=5, choices=Split, default=Split.NONE, blank=True
+    )
+    tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="images")
     collection = models.ForeignKey(
-        Collection, null=True, blank=True, on_delete=models.SET_NULL, related_name="images"
+        Collection,
+        verbose_name=_("collection"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="images",
     )
-    taken_at = models.DateTimeField(null=True, blank=True)
+    taken_at = models.DateTimeField(_("taken at"), null=True, blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="owned_images",
-        help_text="Sees the picture even where it is private.",
+        help_text=_("Sees the picture even where it is private."),
     )
     uploader = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("uploader"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="uploaded_images",
         editable=False,
     )
-    visibility = models.CharField(
-        max_length=8, choices=Visibility, default=Visibility.PUBLIC, db_index=True
+    job = models.ForeignKey(
+        "gallery.Job",
+        verbose_name=_("job"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="images",
+        editable=False,
+        help_text=_("The job that imported it."),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    visibility = models.CharField(
+        _("visibility"), max_length=8, choices=Visibility, default=Visibility.PUBLIC, db_index=True
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     objects = ImageQuerySet.as_manager()
 
+    RENDITION_SIDES = (240, 480, 960, 1600)
+    """Pixels on the long side of what is served; the second is the thumbnail, the last the display
+    picture."""
+    RENDITION_FORMATS = ("webp", "avif")
+
     class Meta:
+        verbose_name = _("image")
+        verbose_name_plural = _("images")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -132,42 +231,86 @@ class Image(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"Picture {self.pk}"
+        return self.title or gettext("Picture %(id)s") % {"id": self.pk}
 
     def get_absolute_url(self) -> str:
-        return reverse("gallery:image", args=[self.pk])
+        return picture_address("gallery:image", self.pk)
+
+    @property
+    def thumbnail_url(self) -> str:
+        return picture_address("gallery:thumbnail", self.pk)
 
     @property
     def display_name(self) -> str:
         """Storage name of the re-encoded picture that visitors see."""
-        return f"renditions/{self.sha256[:2]}/{self.sha256}-display.webp"
+        return f"{self._renditions}-display.webp"
 
     @property
     def thumbnail_name(self) -> str:
         """Storage name of the small picture that galleries show."""
-        return f"renditions/{self.sha256[:2]}/{self.sha256}-thumbnail.webp"
+        return f"{self._renditions}-thumbnail.webp"
+
+    @property
+    def _renditions(self) -> str:
+        return f"renditions/{self.sha256[:2]}/{self.sha256}"
+
+    @property
+    def admitted_names(self) -> tuple[str, str]:
+        """Storage names of what was made when the picture came in."""
+        return self.display_name, self.thumbnail_name
+
+    def rendition_name(self, side: int, kind: str) -> str:
+        """Storage name of the picture at one of ``RENDITION_SIDES`` in one of the formats."""
+        if kind == "webp" and side == self.RENDITION_SIDES[-1]:
+            return self.display_name
+        if kind == "webp" and side == self.RENDITION_SIDES[1]:
+            return self.thumbnail_name
+        return f"{self._renditions}-{side}.{kind}"
+
+    @property
+    def rendition_names(self) -> list[str]:
+        """Storage names of everything that may have been made of the picture."""
+        return [
+            self.rendition_name(side, kind)
+            for side in self.RENDITION_SIDES
+            for kind in self.RENDITION_FORMATS
+        ]
+
+    known_sentences: Sequence[str] | None = None
+    """The captions, where they were fetched for many pictures at once; see ``sentences``."""
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """The text of every caption, in order; uses those that were fetched before."""
+        if self.known_sentences is not None:
+            return self.known_sentences
+        return [caption.text for caption in self.captions.all()]
 
     @property
     def caption(self) -> str:
-        """The first caption, or nothing; uses prefetched captions where there are some."""
-        captions = list(self.captions.all())
-        return captions[0].text if captions else ""
+        """The first caption, or nothing."""
+        sentences = self.sentences
+        return sentences[0] if sentences else ""
 
 
 class Caption(models.Model):
     """A sentence that says what a picture shows; training draws one of them per epoch."""
 
     class Source(models.TextChoices):
-        IMPORT = "import", "Data set"
-        METADATA = "metadata", "Picture's own metadata"
-        PERSON = "person", "Written here"
+        IMPORT = "import", _("Data set")
+        METADATA = "metadata", _("Picture's own metadata")
+        PERSON = "person", _("Written here")
 
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="captions")
-    text = models.CharField(max_length=1000)
-    order = models.PositiveSmallIntegerField(default=0)
-    source = models.CharField(max_length=8, choices=Source, default=Source.PERSON)
+    image = models.ForeignKey(
+        Image, verbose_name=_("image"), on_delete=models.CASCADE, related_name="captions"
+    )
+    text = models.CharField(_("text"), max_length=1000)
+    order = models.PositiveSmallIntegerField(_("order"), default=0)
+    source = models.CharField(_("source"), max_length=8, choices=Source, default=Source.PERSON)
 
     class Meta:
+        verbose_name = _("caption")
+        verbose_name_plural = _("captions")
         ordering = ["image_id", "order"]
         constraints = [
             models.UniqueConstraint(fields=["image", "order"], name="caption_order_is_unique"),

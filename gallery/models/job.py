@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
-from django.db.models import F, Q
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 LEASE = timedelta(seconds=60)
 """How long a worker owns a job without a sign of life; four heartbeats fit in."""
@@ -17,6 +19,9 @@ HEARTBEAT = timedelta(seconds=15)
 class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> Self:
         return self.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+
+    def finished(self) -> Self:
+        return self.exclude(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
 
     def abandoned(self) -> Self:
         """Keep running jobs whose worker has shown no sign of life within the lease."""
@@ -28,23 +33,52 @@ class JobQuerySet(models.QuerySet["Job"]):
             Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - older_than)
         )
 
-    def claim(self, pk: int) -> "Job | None":
-        """Take a queued job for this worker, or return nothing where somebody else did.
+    def one_at_a_time(self) -> Self:
+        """Keep jobs of the kinds of which only one runs at once."""
+        return self.filter(kind__in=Job.ONE_AT_A_TIME)
 
-        One conditional UPDATE: a message that is delivered twice starts one run.
+    def next_in_turn(self) -> "Job | None":
+        """Return the job whose turn came when the one before it ended, if there is one.
+
+        Its message was sent before that, so a worker may have found the place taken and let go
+        of it. Once sent again it is not returned any more, until another one has ended.
+        """
+        ours = self.one_at_a_time()
+        if ours.filter(status=Job.Status.RUNNING).exists():
+            return None
+        ended = ours.aggregate(last=Max("finished_at"))["last"]
+        waiting = ours.filter(status=Job.Status.QUEUED).order_by("pk")
+        first = waiting.first()
+        if first is None or ended is None or first.enqueued_at is None:
+            return None
+        return first if first.enqueued_at <= ended else None
+
+    def claim(self, pk: int) -> "Job | None":
+        """Take a queued job for this worker, or return nothing where that cannot be.
+
+        One conditional UPDATE: a message that is delivered twice starts one run. A job of a kind
+        of which another one runs stays queued.
         """
         token = uuid.uuid4()
-        taken = self.filter(pk=pk, status=Job.Status.QUEUED).update(
-            status=Job.Status.RUNNING,
-            token=token,
-            attempt=F("attempt") + 1,
-            started_at=Now(),
-            finished_at=None,
-            lease_until=Now() + LEASE,
-            error="",
-            is_defect=False,
-        )
-        return self.get(pk=pk, token=token) if taken else None
+        try:
+            with transaction.atomic():
+                taken = self.filter(pk=pk, status=Job.Status.QUEUED).update(
+                    status=Job.Status.RUNNING,
+                    token=token,
+                    attempt=F("attempt") + 1,
+                    started_at=Now(),
+                    finished_at=None,
+                    lease_until=Now() + LEASE,
+                    error="",
+                    is_defect=False,
+                )
+        except IntegrityError:
+            return None
+        if not taken:
+            return None
+        job = self.get(pk=pk, token=token)
+        job.note("Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
+        return job
 
 
 class Job(models.Model):
@@ -52,49 +86,68 @@ class Job(models.Model):
     """Runs that may die with their worker before the job is set aside."""
 
     class Kind(models.TextChoices):
-        IMPORT = "import", "Import pictures"
-        EMBED = "embed", "Embed pictures"
-        INDEX = "index", "Build the index"
+        IMPORT = "import", _("Import pictures")
+        EMBED = "embed", _("Embed pictures")
+        INDEX = "index", _("Build the index")
+        TRAIN = "train", _("Train a model")
+        EVALUATE = "evaluate", _("Evaluate a model")
+        PROMOTE = "promote", _("Promote a model")
+        EXPORT = "export", _("Export a model")
+
+    ONE_AT_A_TIME = ("train", "evaluate")
+    """Kinds that take a whole machine: one job of all of them runs at once, the others wait, so
+    that a worker with two threads always has one left for pictures that were uploaded."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"
-        CANCELLED = "cancelled", "Cancelled"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
 
-    kind = models.CharField(max_length=12, choices=Kind)
-    status = models.CharField(max_length=12, choices=Status, default=Status.QUEUED, db_index=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status, default=Status.QUEUED, db_index=True
+    )
     key = models.CharField(
+        _("key"),
         max_length=40,
         blank=True,
         editable=False,
-        help_text="Names work of which one unfinished job is enough.",
+        help_text=_("Names work of which one unfinished job is enough."),
     )
-    params = models.JSONField(default=dict, blank=True)
-    result = models.JSONField(default=dict, blank=True)
-    error = models.TextField(blank=True)
+    params = models.JSONField(_("params"), default=dict, blank=True)
+    result = models.JSONField(_("result"), default=dict, blank=True)
+    error = models.TextField(_("error"), blank=True)
     is_defect = models.BooleanField(
-        default=False, help_text="The failure was not an expected one: a defect of the program."
+        _("is defect"),
+        default=False,
+        help_text=_("The failure was not an expected one: a defect of the program."),
     )
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField(default=0)
-    message = models.CharField(max_length=300, blank=True)
-    cancel_requested = models.BooleanField(default=False)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    token = models.UUIDField(null=True, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
-    enqueued_at = models.DateTimeField(null=True, editable=False)
+    done = models.PositiveBigIntegerField(_("done"), default=0)
+    total = models.PositiveBigIntegerField(_("total"), default=0)
+    message = models.CharField(_("message"), max_length=300, blank=True)
+    cancel_requested = models.BooleanField(_("cancel requested"), default=False)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    token = models.UUIDField(_("token"), null=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, editable=False)
+    enqueued_at = models.DateTimeField(_("enqueued at"), null=True, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
@@ -106,19 +159,35 @@ class Job(models.Model):
                 fields=["key"],
                 condition=Q(status__in=["queued", "running"]) & ~Q(key=""),
             ),
+            models.UniqueConstraint(
+                Value(1),
+                name="one_heavy_job_at_a_time",
+                condition=Q(status="running", kind__in=["train", "evaluate"]),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"Job {self.pk}: {self.get_kind_display()}"
+        return gettext("Job %(id)s: %(kind)s") % {"id": self.pk, "kind": self.get_kind_display()}
 
     @property
     def is_finished(self) -> bool:
         return self.status not in {self.Status.QUEUED, self.Status.RUNNING}
 
     @property
+    def waits_for(self) -> "Job | None":
+        """The running job that has to end before this queued one can start, if there is one."""
+        if self.status != self.Status.QUEUED or self.kind not in self.ONE_AT_A_TIME:
+            return None
+        return Job.objects.one_at_a_time().filter(status=self.Status.RUNNING).first()
+
+    @property
     def percent(self) -> int | None:
         """Share that is done, 0 to 100, or nothing while the total is not known."""
         return min(100, 100 * self.done // self.total) if self.total else None
+
+    def note(self, text: str) -> None:
+        """Write into the job's log that something happened."""
+        self.events.create(text=text[:300])
 
     def change(self, **fields: Any) -> bool:
         """Write fields if this run still owns the job; tell whether it does."""
@@ -130,12 +199,19 @@ class Job(models.Model):
         return self.change(lease_until=Now() + LEASE, **fields)
 
     def finish(self, status: "Job.Status", **fields: Any) -> bool:
-        return self.change(status=status, finished_at=Now(), lease_until=None, **fields)
+        done = self.change(status=status, finished_at=Now(), lease_until=None, **fields)
+        if done:
+            reason = fields.get("error") or fields.get("message") or ""
+            self.note(f"{status.label}. {reason}".strip())
+        return done
 
     def requeue(self) -> bool:
         """Put an abandoned run back, or set the job aside when its workers died too often."""
         if self.attempt < self.MAX_ATTEMPTS:
-            return self.change(status=Job.Status.QUEUED, token=None, enqueued_at=None)
+            done = self.change(status=Job.Status.QUEUED, token=None, enqueued_at=None)
+            if done:
+                self.note("No sign of life from its worker; it waits for another one.")
+            return done
         return self.finish(
             Job.Status.FAILED,
             error=f"Set aside: its worker died {self.attempt} times. Look at the worker's log for "
@@ -146,6 +222,10 @@ class Job(models.Model):
         """Ask an unfinished job to stop; one that has not started yet is cancelled at once."""
         waiting = Job.objects.filter(pk=self.pk, status=Job.Status.QUEUED)
         if waiting.update(status=Job.Status.CANCELLED, finished_at=Now(), cancel_requested=True):
+            self.note("Cancelled before it had started.")
             return True
         running = Job.objects.filter(pk=self.pk, status=Job.Status.RUNNING)
-        return bool(running.update(cancel_requested=True))
+        asked = bool(running.filter(cancel_requested=False).update(cancel_requested=True))
+        if asked:
+            self.note("Asked to stop.")
+        return asked or running.exists()

@@ -1,22 +1,38 @@
-"""Pictures to vectors."""
+"""Pictures to vectors, by one worker or by many.
 
-from collections.abc import Sequence
+The run of the job leads: it plans, takes chunks like everybody else, and waits for those that
+others still have. Helpers take chunks until none is left. Who has what stands in the database.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from gallery.models import Failure, Image, ImageEmbedding, Job, ModelVersion
+from gallery.models import EmbeddingChunk, EmbeddingPlan, Job, ModelVersion
+from gallery.pipelines.chunks import ChunkLostError, embed_chunk
+from gallery.pipelines.heartbeat import kept_alive
+from gallery.pipelines.runner import JobLostError
 from gallery.selectors import working_model
-from gallery.uploads import upload_limits
-from mlcore.decoding import get_decoder
 from mlcore.encoder import Encoder
-from mlcore.errors import ImageRejectedError
-from mlcore.progress import Progress
+from mlcore.progress import NoProgress, Progress
 from mlcore.shared import shared_encoder
 
-BATCH = 32
-"""Pictures encoded and stored at a time: a full batch for the encoder, and the most that is lost
-with a killed worker."""
+logger = logging.getLogger(__name__)
+
+WAIT = 0.5
+"""Seconds between two looks at whether others have finished their chunks."""
+
+_at_work = threading.Lock()
+"""Held while this process embeds: its threads share one encoder, so one of them helps at most."""
 
 
 def embed_pictures(job: Job, progress: Progress) -> dict[str, Any]:
@@ -26,21 +42,109 @@ def embed_pictures(job: Job, progress: Progress) -> dict[str, Any]:
     model where missing, else the model of the settings).
     """
     version, encoder = resolve_model(job.params.get("model"))
-    missing = Image.objects.missing_embeddings(version)
-    if "images" in job.params:
-        missing = missing.filter(pk__in=job.params["images"])
-    ids = list(missing.order_by("pk").values_list("pk", flat=True))
-    embedded = failed = 0
-    progress.report(0, len(ids), "Embedding")
-    for start in range(0, len(ids), BATCH):
-        if progress.should_stop():
+    done = embed(version, encoder, job, progress)
+    return {"embedded": done.embedded, "failed": done.failed, "model": version.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    embedded: int
+    failed: int
+
+
+def embed(version: ModelVersion, encoder: Encoder, job: Job, progress: Progress) -> Embedded:
+    """Make and store the vectors that are missing, with the help of other workers, until told to
+    stop."""
+    plan = EmbeddingPlan.objects.begin(job, version)
+    is_first = _at_work.acquire(blocking=False)
+    try:
+        _lead(plan, encoder, progress)
+    except JobLostError:
+        raise  # whoever has the job now goes on with its plan
+    except BaseException:
+        plan.delete()
+        raise
+    finally:
+        if is_first:
+            _at_work.release()
+    plan.refresh_from_db()
+    plan.delete()
+    return Embedded(plan.embedded, plan.failed)
+
+
+def help_embedding(job_id: int) -> None:
+    """Take part in what a job embeds, until nothing is left to take.
+
+    What goes wrong here is logged and left to the others: the job fails where its own run does.
+    """
+    plan = EmbeddingPlan.objects.filter(job=job_id).select_related("job", "model_version").first()
+    if plan is None or not _at_work.acquire(blocking=False):
+        return
+    try:
+        encoder = plan.model_version.load_encoder()
+        wishes = _WishesOf(plan.job)
+        while not wishes.should_stop() and (chunk := plan.claim(_name())):
+            _embed(chunk, encoder, wishes, lambda _: None)
+    except Exception:
+        logger.exception("Helping with %s failed; others go on.", plan.job)
+    finally:
+        _at_work.release()
+
+
+class _WishesOf(NoProgress):
+    """What a helper may know of a job that another worker leads: whether it is to go on."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def should_stop(self) -> bool:
+        going_on = Job.objects.unfinished().filter(pk=self._job.pk, cancel_requested=False)
+        return not going_on.exists()
+
+
+def _lead(plan: EmbeddingPlan, encoder: Encoder, progress: Progress) -> None:
+    def report(trouble: str = "") -> None:
+        tally = plan.tally()
+        shared = f" on {tally.workers} workers" if tally.workers > 1 else ""
+        progress.report(tally.done, tally.total, trouble or f"Embedding{shared}")
+
+    report()
+    while not progress.should_stop():
+        chunk = plan.claim(_name())
+        if chunk is not None:
+            _embed(chunk, encoder, progress, report)
+            _count_deaths_anew(plan.job)
+        elif plan.chunks.exists():
+            time.sleep(WAIT)
+        else:
             break
-        batch = ids[start : start + BATCH]
-        stored = _embed_batch(batch, version, encoder, job)
-        embedded += stored
-        failed += len(batch) - stored
-        progress.report(start + len(batch), len(ids), "Embedding")
-    return {"embedded": embedded, "failed": failed, "model": version.name}
+        report()
+
+
+def _embed(
+    chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Callable[[str], None]
+) -> None:
+    try:
+        with kept_alive(chunk.beat, str(chunk)):
+            embed_chunk(chunk, encoder, progress, report)
+    except ChunkLostError as error:
+        logger.warning("%s", error)
+    except BaseException:
+        with suppress(DatabaseError):
+            chunk.give_back()
+        raise
+
+
+def _count_deaths_anew(job: Job) -> None:
+    """Forget the workers that died on the job: it makes progress, so it is not to blame."""
+    if job.attempt > 1:
+        job.attempt = 1
+        job.change(attempt=1)
+
+
+def _name() -> str:
+    """Name this process among all that embed."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def resolve_model(reference: str | None) -> tuple[ModelVersion, Encoder]:
@@ -52,37 +156,3 @@ def resolve_model(reference: str | None) -> tuple[ModelVersion, Encoder]:
         reference or settings.CONTEXTVISION_MODEL, device=settings.CONTEXTVISION_DEVICE
     )
     return ModelVersion.objects.for_encoder(encoder), encoder
-
-
-def _embed_batch(ids: Sequence[int], version: ModelVersion, encoder: Encoder, job: Job) -> int:
-    """Embed and store one batch; return how many vectors were stored."""
-    images = Image.objects.in_bulk(ids)
-    readable: list[tuple[Image, bytes]] = []
-    for image in images.values():
-        try:
-            with image.file.open("rb") as handle:
-                readable.append((image, handle.read()))
-        except OSError as error:
-            _note(image, f"The original file cannot be read: {error.strerror}.", job)
-    squares = get_decoder().squares(
-        ((image.title or str(image.pk), data) for image, data in readable),
-        side=encoder.image_size,
-        limits=upload_limits(),
-    )
-    good = []
-    for (image, _), square in zip(readable, squares, strict=True):
-        if isinstance(square, ImageRejectedError):
-            _note(image, square.reason, job)
-        else:
-            good.append((image, square))
-    if not good:
-        return 0
-    vectors = encoder.encode_images([square for _, square in good])
-    kept = [image.pk for image, _ in good]
-    stored = ImageEmbedding.objects.store(version, kept, vectors)
-    Failure.objects.filter(stage=Failure.Stage.EMBED, image_id__in=kept).delete()
-    return stored
-
-
-def _note(image: Image, reason: str, job: Job) -> None:
-    Failure.objects.record(Failure.Stage.EMBED, f"Picture {image.pk}", reason, job=job, image=image)

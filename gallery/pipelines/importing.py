@@ -7,9 +7,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from gallery.models import Collection, Failure, Job, Tag
+from gallery.models import Failure, Job
 from gallery.models.image import Visibility
-from gallery.uploads import Admission, Destination, Incoming, admit
+from gallery.uploads import Admission, Destination, Incoming, admit, collection_named, tags_named
 from mlcore.errors import ContextVisionError
 from mlcore.layouts import SourceRecord, open_source
 from mlcore.progress import Progress
@@ -33,11 +33,12 @@ def import_pictures(job: Job, progress: Progress) -> dict[str, Any]:
     """Take in every picture of a source; a broken one is noted and passed over.
 
     Params: ``path``; and, where given, ``only`` (names of records), ``collection``, ``tags``,
-    ``visibility``, ``user`` (id of the owner). What was taken in before is recognised by its
-    content, so a run that was interrupted goes on where it was.
+    ``visibility``, ``user`` (id of the owner), ``captions`` (for every picture, after its own).
+    What was taken in before is recognised by its content, so a run that was interrupted goes on
+    where it was.
     """
     path = Path(job.params["path"])
-    destination = _destination(job.params)
+    destination = _destination(job)
     only = set(job.params.get("only", ()))
     tally = _Tally()
     with open_source(path) as source:
@@ -60,15 +61,16 @@ def import_pictures(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _destination(params: dict[str, Any]) -> Destination:
+def _destination(job: Job) -> Destination:
+    params = job.params
     user = User.objects.filter(pk=params.get("user", 0)).first()
-    name = params.get("collection", "")
     return Destination(
         uploader=user,
         owner=user,
         visibility=params.get("visibility", Visibility.PUBLIC),
-        collection=Collection.objects.get_or_create(name=name)[0] if name else None,
-        tags=tuple(Tag.objects.get_or_create(name=tag)[0] for tag in params.get("tags", ())),
+        collection=collection_named(params.get("collection", "")),
+        tags=tuple(tags_named(params.get("tags", ()))),
+        job=job,
     )
 
 
@@ -77,6 +79,7 @@ def _batches(
 ) -> Iterator[list[Incoming]]:
     batch: list[Incoming] = []
     weight = 0
+    for_all = tuple(job.params.get("captions", ()))
     for record in source:
         if only and record.name not in only:
             continue
@@ -91,7 +94,7 @@ def _batches(
             Incoming(
                 name=record.name,
                 data=data,
-                captions=record.captions,
+                captions=(*record.captions, *for_all),
                 split=record.split,
                 source=record.name,
             )

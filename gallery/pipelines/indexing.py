@@ -1,68 +1,149 @@
 """Vectors to an index, beside the one that is live."""
 
-import shutil
-import uuid
-from dataclasses import asdict
+import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
-from gallery.models import ImageEmbedding, IndexVersion, Job
+from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Promotion
 from gallery.pipelines.embedding import resolve_model
-from mlcore.config import IndexSpec
+from gallery.pipelines.runner import stop_if_asked
+from gallery.selectors import sample_captions
+from gallery.stores import pass_on_live, store_for_new, store_of
+from mlcore.config import FloatMatrix, IndexSpec
 from mlcore.errors import IndexMismatchError
-from mlcore.progress import Progress
+from mlcore.progress import NoProgress, Progress
+from mlcore.vectorstore import VectorStoreError
+
+logger = logging.getLogger(__name__)
+
+_DELETED_AT_A_TIME = 5_000
+"""Vectors removed in one transaction, so that other writers get their turn in between."""
+
+
+TUNED_ON = 256
+"""Captions on which an index that is not exact is tuned."""
 
 
 def rebuild_index(job: Job, progress: Progress) -> dict[str, Any]:
     """Build an index from the stored vectors and make it live.
 
-    Params: ``model`` (reference; as for embedding). The live index is replaced only if it is
-    still the one that was live at the start; otherwise this build was overtaken and steps back.
+    Params: ``model`` (reference; as for embedding), ``kind`` (of the index; by its size where
+    missing). The live index is replaced only if it is still the one that was live at the start;
+    otherwise this build was overtaken and steps back.
     """
-    from mlcore.index import VectorIndex, remove_stale_builds
-
     live = IndexVersion.objects.active()
     version, _ = resolve_model(job.params.get("model"))
-    progress.report(0, 3, "Reading vectors")
-    ids, vectors, watermark = ImageEmbedding.objects.filter(model_version=version).matrix()
-    if not len(ids):
+    built = build_index(version, progress, IndexSpec(kind=job.params.get("kind", "auto")))
+    if progress.should_stop():
+        remove_index(built)
+        return {}
+    progress.report(2, 3, "Making it live")
+    if not make_live(built, instead_of=live, job=job):
+        remove_index(built)
+        return {"superseded": True}
+    prune()
+    progress.report(3, 3, "Live")
+    return {"index": built.pk, "pictures": built.count, "model": version.name}
+
+
+def build_index(
+    version: ModelVersion,
+    progress: Progress,
+    spec: IndexSpec = IndexSpec(),  # noqa: B008 - frozen
+) -> IndexVersion:
+    """Make an index of all stored vectors of a model, and its row; it is not live yet.
+
+    Raises:
+        IndexMismatchError: there are no vectors of this model.
+        IndexFileError, VectorStoreError: it cannot be written.
+        StoppedError: the job was asked to stop.
+    """
+    if not ImageEmbedding.objects.of_model(version).exists():
         raise IndexMismatchError(
             f"There are no vectors of {version.name!r} to index yet. Import or upload pictures "
             "and let them be embedded ('manage.py embed')."
         )
-    progress.report(1, 3, f"Building an index of {len(ids)} pictures")
-    index = VectorIndex.build(
-        ids, vectors, IndexSpec(), fingerprint=version.fingerprint, watermark=watermark
-    )
-    if progress.should_stop():
-        return {}
-    directory = uuid.uuid4().hex
-    root = Path(settings.INDEX_DIR)
-    manifest = index.save(root / directory)
-    progress.report(2, 3, "Making it live")
-    built = IndexVersion.objects.create(
-        model_version=version,
-        directory=directory,
-        count=len(ids),
-        watermark=watermark,
-        manifest=asdict(manifest),
-    )
-    activated = built.activate(instead_of=live)
-    if not activated:
-        _remove(built)
-        return {"superseded": True}
-    for old in IndexVersion.objects.removable():
-        _remove(old)
-    remove_stale_builds(root, older_than_seconds=3600)
-    progress.report(3, 3, "Live")
-    return {"index": built.pk, "pictures": len(ids), "model": version.name}
+    queries = partial(_likely_queries, version)
+    return store_for_new().build(version, spec, _Stoppable(progress), queries)
 
 
-def _remove(version: IndexVersion) -> None:
-    """Forget a version that is not live; the row goes first, so nothing names missing files."""
-    path = version.path
+class _Stoppable(NoProgress):
+    """Progress whose reports end the build where the job was asked to stop."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def report(self, done: int, total: int, message: str = "") -> None:
+        self._progress.report(done, total, message)
+        stop_if_asked(self._progress)
+
+
+def _likely_queries(version: ModelVersion) -> FloatMatrix | None:
+    """Vectors of sentences that people wrote about these pictures: what will be asked is like
+    them."""
+    captions = sample_captions(TUNED_ON)
+    return version.load_encoder().encode_texts(captions) if captions else None
+
+
+def make_live(
+    index: IndexVersion, *, instead_of: IndexVersion | None, job: Job | None, **history: Any
+) -> bool:
+    """Make an index live if ``instead_of`` still is; tell whether it was done.
+
+    Where another model goes live with it, the history says so; ``history`` are fields of its row.
+    """
+    with transaction.atomic():
+        if not index.activate(instead_of=instead_of):
+            return False
+        transaction.on_commit(partial(pass_on_live, index))
+        former = instead_of.model_version if instead_of else None
+        if history or former not in (None, index.model_version):
+            Promotion.objects.create(
+                model_version=index.model_version,
+                former_model=former,
+                index_version=index,
+                former_index=instead_of,
+                job=job,
+                **history,
+            )
+    return True
+
+
+def prune() -> None:
+    """Remove indexes that are not kept any more, and vectors that no kept index was made of."""
+    from mlcore.index import remove_stale_builds
+
+    removed = [old for old in IndexVersion.objects.removable() if remove_index(old)]
+    for version in {old.model_version for old in removed}:
+        _remove_vectors(version)
+    for root in (settings.INDEX_DIR, settings.MODELS_DIR):
+        remove_stale_builds(Path(root), older_than_seconds=3600)
+
+
+def remove_index(version: IndexVersion) -> bool:
+    """Forget a version that is not live; the row goes first, so nothing names what is missing."""
     deleted, _ = IndexVersion.objects.filter(pk=version.pk, is_active=False).delete()
     if deleted:
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            store_of(version).remove(version)
+        except VectorStoreError as error:
+            logger.warning("%s is left behind in the vector store: %s", version, error)
+    return bool(deleted)
+
+
+def _remove_vectors(version: ModelVersion) -> None:
+    """Remove a model's vectors, unless an index that is kept or a promotion needs them."""
+    owner = version.vectors_version_id
+    kept = IndexVersion.objects.select_related("model_version")
+    coming = Job.objects.unfinished().filter(kind=Job.Kind.PROMOTE)
+    models = {index.model_version for index in kept}
+    models |= set(ModelVersion.objects.filter(pk__in=[job.params.get("model") for job in coming]))
+    if owner in {model.vectors_version_id for model in models}:
+        return
+    rows = ImageEmbedding.objects.filter(model_version=owner).order_by("pk")
+    while doomed := list(rows.values_list("pk", flat=True)[:_DELETED_AT_A_TIME]):
+        ImageEmbedding.objects.filter(pk__in=doomed).delete()

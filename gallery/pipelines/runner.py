@@ -1,18 +1,16 @@
 """Runs one job from claim to end: the only place that decides what state a job is in."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
-
-from gallery.models import Job
-from gallery.models.job import HEARTBEAT
+from gallery.models import Job, JobMetric
+from gallery.pipelines.heartbeat import kept_alive
 from mlcore.errors import ContextVisionError
-from mlcore.progress import NoProgress, Progress
+from mlcore.evaluation import EvaluationStoppedError
+from mlcore.progress import Measurement, NoProgress, Progress
+from mlcore.training import StoppedError as TrainingStoppedError
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +19,28 @@ Body = Callable[[Job, Progress], dict[str, Any]]
 
 _WRITE_INTERVAL = 1.0
 """Seconds between two writes of progress: more often helps no reader and costs the database."""
+_STAGES_LOGGED = 200
+"""Stages of one run that its log names; a long training has one for each epoch."""
+_LOOK_INTERVAL = 0.5
+"""Seconds for which the answer to "was this cancelled?" may be old."""
 
 
 class JobLostError(Exception):
     """Another worker owns the job now: this run was silent for longer than its lease."""
+
+
+class StoppedError(Exception):
+    """The job was asked to stop, and its body got to a point where it can."""
+
+
+def stop_if_asked(progress: Progress) -> None:
+    """Leave the body of a job here if it was asked to stop.
+
+    Raises:
+        StoppedError: it was; :func:`run_job` notes it.
+    """
+    if progress.should_stop():
+        raise StoppedError
 
 
 class JobProgress:
@@ -34,19 +50,58 @@ class JobProgress:
         self._job = job
         self._watcher = watcher
         self._written = 0.0
+        self._looked = 0.0
+        self._measured: float | None = None
+        self._said = ""
+        self._stages = 0
         self._stop = False
 
     def report(self, done: int, total: int, message: str = "") -> None:
         self._watcher.report(done, total, message)
+        self._log(message)
         now = time.monotonic()
         if now - self._written >= _WRITE_INTERVAL or (total and done >= total):
             self._written = now
             if not self._job.beat(done=done, total=total, message=message[:300]):
-                raise JobLostError(f"Job {self._job.pk} is no longer this worker's.")
-            self._stop = Job.objects.filter(pk=self._job.pk, cancel_requested=True).exists()
+                raise self._lost()
+            self._look()
+
+    def _log(self, message: str) -> None:
+        """Note each stage that the job comes to, as far as a log of them can be read."""
+        if message and message != self._said and self._stages < _STAGES_LOGGED:
+            self._said = message
+            self._stages += 1
+            self._job.note(f"{message}.")
+
+    def measured(self, values: Measurement) -> None:
+        self._watcher.measured(values)
+        step, now = int(values["step"]), time.monotonic()
+        if self._measured is None:
+            # A run that goes on after its worker died repeats the steps since it last saved.
+            self._job.metrics.filter(step__gte=step).delete()
+        elif values.get("kind") == "step" and now - self._measured < _WRITE_INTERVAL:
+            return
+        self._measured = now
+        JobMetric.objects.create(
+            job=self._job, step=step, epoch=int(values.get("epoch", 0)), values=dict(values)
+        )
 
     def should_stop(self) -> bool:
+        if not self._stop and time.monotonic() - self._looked >= _LOOK_INTERVAL:
+            self._look()
         return self._stop or self._watcher.should_stop()
+
+    def _look(self) -> None:
+        """Ask the row whether the job was cancelled, and whether it is still this worker's."""
+        self._looked = time.monotonic()
+        mine = Job.objects.filter(pk=self._job.pk, token=self._job.token, status=Job.Status.RUNNING)
+        wishes = list(mine.values_list("cancel_requested", flat=True))
+        if not wishes:
+            raise self._lost()
+        self._stop = wishes[0]
+
+    def _lost(self) -> JobLostError:
+        return JobLostError(f"Job {self._job.pk} is no longer this worker's.")
 
 
 def run_job(
@@ -64,10 +119,13 @@ def run_job(
         return
     progress = JobProgress(job, watcher or NoProgress())
     try:
-        with _kept_alive(job):
+        with kept_alive(job.beat, f"job {job.pk}"):
             result = body(job, progress)
+        stopped = progress.should_stop()
     except JobLostError as error:
         logger.warning("%s", error)
+    except (StoppedError, TrainingStoppedError, EvaluationStoppedError):
+        job.finish(Job.Status.CANCELLED)
     except ContextVisionError as error:
         job.finish(Job.Status.FAILED, error=str(error))
     except Exception as error:
@@ -78,30 +136,4 @@ def run_job(
         job.finish(Job.Status.CANCELLED, message="Interrupted.")
         raise
     else:
-        stopped = progress.should_stop()
         job.finish(Job.Status.CANCELLED if stopped else Job.Status.SUCCEEDED, result=result)
-
-
-@contextmanager
-def _kept_alive(job: Job) -> Iterator[None]:
-    """Extend the lease from a thread, for steps that are silent for long."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not ended.wait(HEARTBEAT.total_seconds()):
-                try:
-                    job.beat()
-                except Exception:  # an outage of the database: the next beat tries again
-                    logger.warning("Job %s: heartbeat failed", job.pk, exc_info=True)
-                    connection.close()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, name=f"heartbeat of job {job.pk}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

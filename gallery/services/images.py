@@ -1,17 +1,32 @@
 """Adding, changing and removing pictures."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Max
 
-from gallery.models import Caption, Collection, Image, Job, Tag
+from gallery.models import Caption, Image, Job
 from gallery.services import jobs
-from gallery.uploads import Admission, Destination, Incoming, admit, clean, upload_limits
+from gallery.storage import StorageUnavailableError
+from gallery.stores import pass_on_deleted
+from gallery.uploads import (
+    Admission,
+    Destination,
+    Incoming,
+    admit,
+    clean,
+    collection_named,
+    tags_named,
+    upload_limits,
+)
+
+logger = logging.getLogger(__name__)
 
 
 def add_uploads(
@@ -29,11 +44,24 @@ def add_uploads(
     admissions: list[Admission] = []
     for file in files:
         own = (captions_by_name or {}).get(file.name or "", ())
-        admissions += admit([_incoming(file, [*own, *captions])], destination)
+        admissions.append(add_file(file, destination, captions=[*own, *captions]))
     created = [item.image.pk for item in admissions if item.image and item.created]
     if not created:
         return admissions, None
-    return admissions, jobs.start(Job.Kind.EMBED, {"images": created}, user=destination.uploader)
+    return admissions, embed_images(created, user=destination.uploader)
+
+
+def add_file(
+    file: "UploadedFile[bytes]", destination: Destination, *, captions: Sequence[str] = ()
+) -> Admission:
+    """Take in one uploaded file; its embedding is left to the caller, or to maintenance."""
+    [admission] = admit([_incoming(file, captions)], destination)
+    return admission
+
+
+def embed_images(ids: Sequence[int], *, user: User | None) -> Job:
+    """Queue the embedding of these pictures."""
+    return jobs.start(Job.Kind.EMBED, {"images": list(ids)}, user=user)
 
 
 def _incoming(file: "UploadedFile[bytes]", captions: Sequence[str]) -> Incoming:
@@ -84,16 +112,6 @@ def update_image(image: Image, changes: Mapping[str, Any]) -> None:
 _PLAIN_FIELDS = ("title", "visibility", "taken_at")
 
 
-def collection_named(name: str) -> Collection | None:
-    """Return the collection of this name, made where it is new; none for no name."""
-    return Collection.objects.get_or_create(name=name)[0] if name else None
-
-
-def tags_named(names: Iterable[str]) -> list[Tag]:
-    """Return the tags of these names, made where they are new."""
-    return [Tag.objects.get_or_create(name=name)[0] for name in names]
-
-
 def add_caption(image: Image, text: str) -> Caption:
     """Put a caption after those that a picture has."""
     with transaction.atomic():
@@ -109,8 +127,10 @@ def delete_images(images: Iterable[Image]) -> int:
     Searches stop showing them at once: results are looked up in the database last.
     """
     doomed = list(images)
+    ids = [image.pk for image in doomed]
     with transaction.atomic():
-        Image.objects.filter(pk__in=[image.pk for image in doomed]).delete()
+        Image.objects.filter(pk__in=ids).delete()
+        transaction.on_commit(partial(pass_on_deleted, ids))
         for image in doomed:
             transaction.on_commit(partial(_delete_files, image))
     return len(doomed)
@@ -119,5 +139,9 @@ def delete_images(images: Iterable[Image]) -> int:
 def _delete_files(image: Image) -> None:
     if Image.objects.filter(sha256=image.sha256).exists():
         return  # the same bytes were uploaded again in the meantime
-    for name in (str(image.file), image.display_name, image.thumbnail_name):
-        default_storage.delete(name)
+    for name in (str(image.file), *image.rendition_names):
+        try:
+            default_storage.delete(name)
+        except StorageUnavailableError as error:
+            # The record is gone, so nobody can see the file; leftovers.py finds it later.
+            logger.error("The file %s of a deleted picture is left behind: %s", name, error)

@@ -10,9 +10,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from gallery import tasks
-from gallery.models import Failure, Job
+from gallery.models import EmbeddingPlan, Failure, Job, WorkerPulse
 from gallery.pipelines import BODIES, run_job
 from mlcore.errors import ContextVisionError
 from mlcore.progress import Progress
@@ -23,6 +24,10 @@ TASKS = {
     Job.Kind.IMPORT: tasks.import_pictures,
     Job.Kind.EMBED: tasks.embed_pictures,
     Job.Kind.INDEX: tasks.rebuild_index,
+    Job.Kind.TRAIN: tasks.train_model,
+    Job.Kind.EVALUATE: tasks.evaluate_model,
+    Job.Kind.PROMOTE: tasks.promote_model,
+    Job.Kind.EXPORT: tasks.export_model,
 }
 
 RESEND_AFTER = timedelta(minutes=5)
@@ -80,13 +85,15 @@ def send(job: Job) -> bool:
 def cancel(job: Job) -> None:
     """Stop a job at its next safe point; what it finished stays."""
     if not job.cancel():
-        raise JobError(f"{job} has ended; there is nothing to cancel.")
+        raise JobError(gettext("%(job)s has ended; there is nothing to cancel.") % {"job": job})
 
 
 def retry(job: Job, *, user: User | None = None) -> Job:
     """Start a finished job again, as a new one with the same parameters."""
     if not job.is_finished:
-        raise JobError(f"{job} has not ended yet; cancel it first or wait.")
+        raise JobError(
+            gettext("%(job)s has not ended yet; cancel it first or wait.") % {"job": job}
+        )
     return start(Job.Kind(job.kind), job.params, user=user)
 
 
@@ -107,8 +114,10 @@ def retry_failures(failures: Iterable[Failure], *, user: User | None = None) -> 
     for failure in failures:
         if not failure.is_traceable:
             raise JobError(
-                f"Where {failure.item} came from is not known any more; import it again by its "
-                "path."
+                gettext(
+                    "Where %(item)s came from is not known any more; import it again by its path."
+                )
+                % {"item": failure.item}
             )
         if failure.stage == Failure.Stage.EMBED:
             pictures.append(failure)
@@ -137,4 +146,30 @@ def recover() -> int:
     for job in Job.objects.abandoned():
         logger.warning("%s: no sign of life from its worker.", job)
         job.requeue()
-    return sum(send(job) for job in Job.objects.undelivered(RESEND_AFTER))
+    lost = [job for job in Job.objects.undelivered(RESEND_AFTER) if job.waits_for is None]
+    # A worker that found the place taken let go of the message, so it is sent once more.
+    turn = Job.objects.next_in_turn()
+    if turn is not None and turn not in lost:
+        lost.append(turn)
+    return sum(send(job) for job in lost)
+
+
+def invite_helpers() -> int:
+    """Ask the workers to take part in embeddings that have enough left to share; return how many.
+
+    An invitation that nobody has time for, or that reaches a worker which is at it already, comes
+    to nothing; there will be others.
+    """
+    listening = WorkerPulse.objects.alive().filter(queues__contains="embed").count()
+    sent = 0
+    for plan in EmbeddingPlan.objects.worth_sharing():
+        for _ in range(listening):
+            try:
+                tasks.join_embedding.apply_async(
+                    (plan.job_id,), expires=WorkerPulse.INTERVAL.total_seconds(), retry=False
+                )
+            except Exception as error:  # as in send()
+                logger.warning("Nobody is asked to help: the broker cannot be reached (%s).", error)
+                return sent
+            sent += 1
+    return sent

@@ -1,10 +1,46 @@
 """Choosing which index, and with it which model, is live."""
 
-from django.contrib.auth.models import User
+import shutil
+from pathlib import Path
+from typing import Any
 
-from gallery.models import IndexVersion, Job
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import ProtectedError, Q
+from django.utils.translation import gettext
+
+from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Promotion
+from gallery.pipelines.gating import PromotionRefusedError, kept_verdict, refuse_unless
+from gallery.pipelines.indexing import make_live, remove_index
+from gallery.selectors import working_model
 from gallery.services import jobs
-from mlcore.errors import IndexMismatchError
+from gallery.stores import backend_store, store_of
+from mlcore.config import IndexKind, IndexSpec
+from mlcore.errors import ContextVisionError, IndexMismatchError
+
+__all__ = [
+    "ModelKeptError",
+    "PromotionRefusedError",
+    "RollbackError",
+    "delete_model",
+    "explain_index",
+    "make_active",
+    "previous_index",
+    "request_export",
+    "request_promotion",
+    "request_rebuild",
+    "rollback",
+    "why_kept",
+]
+
+
+class ModelKeptError(ContextVisionError):
+    """A model cannot be deleted."""
+
+
+class RollbackError(ContextVisionError):
+    """There is nothing to go back to."""
 
 
 def request_rebuild(*, user: User | None = None) -> Job:
@@ -12,19 +48,168 @@ def request_rebuild(*, user: User | None = None) -> Job:
     return jobs.start(Job.Kind.INDEX, user=user, key=Job.Kind.INDEX)
 
 
-def make_active(version: IndexVersion) -> None:
-    """Make a kept index live: forward or, as a rollback, back.
+def explain_index(kind: IndexKind = "auto") -> str:
+    """Say which kind of index would be built of the working model's vectors, and why."""
+    from mlcore.index import choose_kind
 
-    Its files are read and checked, and its model loaded, before anything changes.
+    if backend_store() is not None:
+        return "HNSW in the vector store that CONTEXTVISION_VECTOR_BACKEND names."
+    version = working_model()
+    rows = (
+        ImageEmbedding.objects.all()
+        if version is None
+        else ImageEmbedding.objects.of_model(version)
+    )
+    return choose_kind(IndexSpec(kind=kind), rows.count()).reason
+
+
+def request_promotion(model: ModelVersion, *, user: User | None, override_reason: str = "") -> Job:
+    """Queue a promotion; one of the same model that is under way serves as well.
 
     Raises:
-        IndexFileError, IndexMismatchError, ModelUnavailableError: it cannot serve.
+        PromotionRefusedError: the model is live already, one is under way for another reason, or
+            it is known to be worse than the live one and no reason is given to promote it all the
+            same.
     """
     live = IndexVersion.objects.active()
-    version.load()
+    if live is not None and live.model_version == model:
+        raise PromotionRefusedError(gettext("%(model)s is live already.") % {"model": model.name})
+    verdict = kept_verdict(model, live.model_version) if live else None
+    if verdict is not None:
+        refuse_unless(verdict, model, override_reason)
+    reason = override_reason.strip()
+    params = {"model": model.pk, "override_reason": reason}
+    job = jobs.start(Job.Kind.PROMOTE, params, user=user, key=f"promote {model.pk}")
+    if reason and job.params.get("override_reason") != reason:
+        raise PromotionRefusedError(
+            gettext(
+                "%(job)s promotes %(model)s already, without this reason. Cancel that job first, "
+                "or wait for its end and promote the model again."
+            )
+            % {"job": job, "model": model.name}
+        )
+    return job
+
+
+def request_export(model: ModelVersion, *, user: User | None) -> Job:
+    """Queue the writing of a model into a file; one that is under way serves as well."""
+    return jobs.start(Job.Kind.EXPORT, {"model": model.pk}, user=user, key=f"export {model.pk}")
+
+
+def why_kept(model: ModelVersion) -> str:
+    """Say why a model cannot be deleted; empty where it can.
+
+    What is live, or was and so is part of the history that a rollback goes through, stays; and
+    what others were made of, or are being made of.
+    """
+    if model.state == "live":
+        return gettext("%(model)s is live.") % {"model": model.name}
+    if model.state == "former" or model.promotions.exists():
+        return gettext(
+            "%(model)s was live before: it is part of the history, and may be gone back to."
+        ) % {"model": model.name}
+    if model.children.exists() or model.shares_vectors_with.exists():
+        return gettext("Other models were trained from %(model)s or share its vectors.") % {
+            "model": model.name
+        }
+    uses = Q(params__model=model.pk) | Q(params__base=model.pk)
+    job = Job.objects.unfinished().filter(uses).first()
+    if job is None:
+        return ""
+    return gettext("%(job)s uses %(model)s. Cancel it or wait for its end.") % {
+        "job": job,
+        "model": model.name,
+    }
+
+
+def delete_model(model: ModelVersion) -> None:
+    """Remove a candidate with its vectors, evaluations, indexes and files.
+
+    Raises:
+        ModelKeptError: it is live, was, or is needed.
+    """
+    if reason := why_kept(model):
+        raise ModelKeptError(gettext("Nothing was deleted. %(reason)s") % {"reason": reason})
+    for index in model.index_versions.filter(is_active=False):
+        remove_index(index)  # derived, so nothing is lost where the rest is refused
+    try:
+        with transaction.atomic():
+            # Nobody starts from it between the question and the deletion.
+            model = ModelVersion.objects.select_for_update().get(pk=model.pk)
+            if reason := why_kept(model):
+                raise ModelKeptError(
+                    gettext("Nothing was deleted. %(reason)s") % {"reason": reason}
+                )
+            ImageEmbedding.objects.filter(model_version=model).delete()
+            model.delete()
+    except ProtectedError as error:
+        raise ModelKeptError(
+            gettext("Nothing was deleted: %(model)s came into use.") % {"model": model.name}
+        ) from error
+    folder = Path(model.reference)
+    if folder.parent == Path(settings.MODELS_DIR):  # one that the hub or an operator keeps stays
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def previous_index() -> IndexVersion | None:
+    """Return the index that a rollback goes to, if one is kept."""
+    return IndexVersion.objects.previous()
+
+
+def rollback(*, user: User | None) -> IndexVersion:
+    """Go back to the model that was live before; return the index that is live now.
+
+    Takes one write: what it goes back to was in use, and a search process that cannot load it says
+    so and goes on with what it has. Pictures embedded since are found as soon as a worker has
+    embedded them with the former model.
+
+    Raises:
+        RollbackError: no index of a former model is kept.
+        IndexFileError, IndexMismatchError, VectorStoreError: it cannot serve.
+    """
+    live, former = IndexVersion.objects.active(), previous_index()
+    if former is None:
+        raise RollbackError(
+            gettext(
+                "There is nothing to go back to: no index of the model that was live before is "
+                "kept."
+            )
+        )
+    store_of(former).check(former)
+    _make_live(former, live, kind=Promotion.Kind.ROLLBACK, user=user)
+    return former
+
+
+def make_active(version: IndexVersion, *, user: User | None = None) -> None:
+    """Make a kept index live: forward or, as a rollback, back.
+
+    It is checked, files byte by byte, and its model loaded, before anything changes.
+
+    Raises:
+        IndexFileError, IndexMismatchError, VectorStoreError, ModelUnavailableError: it cannot
+            serve.
+    """
+    live = IndexVersion.objects.active()
+    store_of(version).check(version, thoroughly=True)
     version.model_version.load_encoder()
-    if not version.activate(instead_of=live):
+    kind = Promotion.Kind.ROLLBACK if version.activated_at else Promotion.Kind.PROMOTION
+    _make_live(version, live, kind=kind, user=user)
+
+
+def _make_live(
+    version: IndexVersion,
+    live: IndexVersion | None,
+    *,
+    kind: Promotion.Kind,
+    user: User | None,
+) -> None:
+    history: dict[str, Any] = {}
+    if live is not None and live.model_version_id != version.model_version_id:
+        history = {"kind": kind, "created_by": user}
+    if not make_live(version, instead_of=live, job=None, **history):
         raise IndexMismatchError(
-            "Another index was made live at the same moment. Look at what is live now and try "
-            "again if you still want to change it."
+            gettext(
+                "Another index was made live at the same moment. Look at what is live now and try "
+                "again if you still want to change it."
+            )
         )

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -22,10 +22,28 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-class StaffRequest(PageRequest):
-    """A request of a signed-in member of staff; for type checkers."""
+class PersonRequest(PageRequest):
+    """A request of somebody who is signed in; for type checkers."""
 
     user: User
+
+
+class StaffRequest(PersonRequest):
+    """A request of a signed-in member of staff; for type checkers."""
+
+
+def person_required(
+    view: Callable[Concatenate[PersonRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Let people pass who are signed in, and send others to the login page."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(cast(PersonRequest, request), *args, **kwargs)
+        return _to_login(request)
+
+    return guarded
 
 
 def staff_required(
@@ -42,15 +60,24 @@ def staff_required(
             return view(cast(StaffRequest, request), *args, **kwargs)
         if request.user.is_authenticated:
             raise PermissionDenied
-        if cast(PageRequest, request).htmx:
-            # A fragment cannot hold a login page: the whole page goes there.
-            return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
-        return redirect_to_login(request.get_full_path())
+        return _to_login(request)
 
     return guarded
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    if cast(PageRequest, request).htmx:
+        # A fragment cannot hold a login page: the whole page goes there.
+        return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
+    return redirect_to_login(request.get_full_path())
 
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Tell whether htmx asks for a part of the page, rather than a browser for all of it."""
     htmx = cast(PageRequest, request).htmx
     return bool(htmx) and not htmx.history_restore_request
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with; nothing where it is only to be shown."""
+    return request.POST if request.method == "POST" else None

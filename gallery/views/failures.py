@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery.forms import FailureFilterForm
@@ -59,8 +60,14 @@ def retry_all(request: StaffRequest) -> HttpResponse:
     if lost := len(failures) - len(traceable):
         messages.warning(
             request,
-            f"{lost} not tried again, because it is not known any more where they came from. "
-            "Import them again by their path, or upload them.",
+            ngettext(
+                "%(count)d not tried again, because it is not known any more where it came from. "
+                "Import it again by its path, or upload it.",
+                "%(count)d not tried again, because it is not known any more where they came "
+                "from. Import them again by their path, or upload them.",
+                lost,
+            )
+            % {"count": lost},
         )
     return _retry(request, traceable)
 
@@ -72,10 +79,10 @@ def _retry(request: StaffRequest, failures: list[Failure]) -> HttpResponse:
     except ContextVisionError as error:
         messages.error(request, str(error))
     if len(started) == 1:
-        messages.success(request, "Started. What succeeds leaves the list of failures.")
+        messages.success(request, gettext("Started. What succeeds leaves the list of failures."))
         return redirect("gallery:job", pk=started[0].pk)
     if started:
-        messages.success(request, f"Started {len(started)} jobs.")
+        messages.success(request, gettext("Started %(count)d jobs.") % {"count": len(started)})
         return redirect("gallery:jobs")
     return redirect("gallery:failures")
 

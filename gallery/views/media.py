@@ -4,7 +4,11 @@ Paths are made from the content hash in the row, never from anything a visitor s
 """
 
 import logging
+from collections.abc import Callable
+from functools import partial
+from typing import cast
 
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -13,8 +17,11 @@ from django.views.decorators.http import require_safe
 
 from gallery.models import Image
 from gallery.models.image import Visibility
+from gallery.services.renditions import open_rendition
 from gallery.uploads import SUFFIXES
 from gallery.views.access import StaffRequest, staff_required
+from mlcore.errors import ImageRejectedError
+from mlcore.images import RenditionFormat
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +35,8 @@ CONTENT_TYPES = {
 }
 """By decoded format; what the sender said about the file is not believed."""
 
-KEEP_PUBLIC = "private, max-age=604800, immutable"
-"""A rendition never changes, so a browser need not ask again for a week. No shared cache keeps
+KEEP_PUBLIC = "private, max-age=2592000, immutable"
+"""A rendition never changes, so a browser need not ask again for a month. No shared cache keeps
 one, because a picture may be made private at any time."""
 ASK_ALWAYS = "private, no-cache"
 """What not everybody may see is asked for each time; unchanged, it costs an empty answer."""
@@ -38,13 +45,22 @@ ASK_ALWAYS = "private, no-cache"
 @require_safe
 def thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     image = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
-    return _rendition(request, image, image.thumbnail_name, "thumbnail")
+    return _rendition(request, image, Image.RENDITION_SIDES[1], "webp")
 
 
 @require_safe
 def display(request: HttpRequest, pk: int) -> HttpResponseBase:
     image = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
-    return _rendition(request, image, image.display_name, "display")
+    return _rendition(request, image, Image.RENDITION_SIDES[-1], "webp")
+
+
+@require_safe
+def rendition(request: HttpRequest, pk: int, side: int, kind: str) -> HttpResponseBase:
+    """Send the picture at one of a few sizes, in one of a few formats."""
+    if side not in Image.RENDITION_SIDES or kind not in Image.RENDITION_FORMATS:
+        raise Http404("Pictures are not served at this size or in this format.")
+    image = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
+    return _rendition(request, image, side, cast(RenditionFormat, kind))
 
 
 @require_safe
@@ -54,7 +70,7 @@ def original(request: StaffRequest, pk: int) -> HttpResponseBase:
     image = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
     response = _file(
         request,
-        str(image.file.name),
+        partial(default_storage.open, str(image.file)),
         etag=f'"{image.sha256}-original"',
         content_type=CONTENT_TYPES.get(image.format, "application/octet-stream"),
         filename=f"picture-{image.pk}{SUFFIXES.get(image.format, '')}",
@@ -64,13 +80,15 @@ def original(request: StaffRequest, pk: int) -> HttpResponseBase:
     return response
 
 
-def _rendition(request: HttpRequest, image: Image, name: str, kind: str) -> HttpResponseBase:
+def _rendition(
+    request: HttpRequest, image: Image, side: int, kind: RenditionFormat
+) -> HttpResponseBase:
     response = _file(
         request,
-        name,
-        etag=f'"{image.sha256}-{kind}"',
-        content_type="image/webp",
-        filename=f"picture-{image.pk}-{kind}.webp",
+        partial(open_rendition, image, side, kind),
+        etag=f'"{image.sha256}-{side}-{kind}"',
+        content_type=f"image/{kind}",
+        filename=f"picture-{image.pk}-{side}.{kind}",
         as_attachment=False,
     )
     is_public = image.visibility == Visibility.PUBLIC
@@ -80,7 +98,7 @@ def _rendition(request: HttpRequest, image: Image, name: str, kind: str) -> Http
 
 def _file(
     request: HttpRequest,
-    name: str,
+    open_file: "Callable[[], File[bytes]]",
     *,
     etag: str,
     content_type: str,
@@ -91,13 +109,17 @@ def _file(
     if unchanged is not None:
         return _guarded(unchanged, etag)
     try:
-        handle = default_storage.open(name)
+        handle = open_file()
     except FileNotFoundError as error:
-        logger.error("The file %s is missing though its picture has a row.", name)
+        logger.error("A file is missing though its picture has a row: %s", error)
         raise Http404("The file is missing.") from error
+    except ImageRejectedError as error:
+        logger.error("A file that was made of a picture is damaged: %s", error)
+        raise Http404("The file is damaged.") from error
     response = FileResponse(
         handle, as_attachment=as_attachment, filename=filename, content_type=content_type
     )
+    response["Content-Length"] = str(handle.size)  # Django asks only what it can seek in
     return _guarded(response, etag)
 
 

@@ -1,4 +1,4 @@
-"""Taking in many pictures at once."""
+"""Taking in many pictures at once, with a form that needs no script."""
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -9,7 +9,8 @@ from django.views.decorators.http import require_http_methods
 from gallery.forms import UploadForm
 from gallery.services import images as service
 from gallery.uploads import upload_limits
-from gallery.views.access import StaffRequest, staff_required, wants_fragment
+from gallery.views import sending
+from gallery.views.access import StaffRequest, staff_required
 from gallery.views.pictures import suggestions
 from gallery.views.presenting import JobCard
 from mlcore.images import ACCEPTED
@@ -19,12 +20,15 @@ from mlcore.images import ACCEPTED
 @staff_required
 def upload(request: StaffRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    context: dict[str, object] = {"form": form, **upload_context(form, request.user)}
-    if wants_fragment(request):
-        template = "gallery/_upload_results.html"
-    else:
-        template, context = "gallery/upload.html", context | limits() | suggestions()
-    return render(request, template, context, status=422 if form.errors else 200)
+    context = {
+        "form": form,
+        "words": sending.words(),
+        **upload_context(form, request.user),
+        **limits(),
+        **suggestions(),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "gallery/upload.html", context, status=status)
 
 
 def upload_context(form: UploadForm, user: User) -> dict[str, object]:
@@ -56,5 +60,6 @@ def limits() -> dict[str, object]:
         "max_megapixels": limit.max_pixels // 1_000_000,
         "min_side": limit.min_side,
         "max_aspect": limit.max_aspect,
+        "max_archive_bytes": settings.CONTEXTVISION_UPLOAD_MAX_ARCHIVE_BYTES,
         "max_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
     }

@@ -1,16 +1,20 @@
-"""Which index and model are live, which others are kept, and going over to one of them."""
+"""Which model and index are live, which others there are, and going over to one of them."""
 
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gallery.models import IndexVersion, ModelVersion
+from gallery.models import Image, IndexVersion, ModelVersion, Promotion
 from gallery.selectors import tail_length
 from gallery.services import versions as service
 from gallery.views.access import StaffRequest, staff_required
+from gallery.views.measuring import evaluations_of_models, model_cards
+from gallery.views.presenting import time_to_embed
 from mlcore.errors import ContextVisionError
+
+HISTORY_SHOWN = 20
 
 
 @require_safe
@@ -18,11 +22,24 @@ from mlcore.errors import ContextVisionError
 def version_list(request: StaffRequest) -> HttpResponse:
     indexes = list(IndexVersion.objects.select_related("model_version"))
     live = next((index for index in indexes if index.is_active), None)
+    models = ModelVersion.objects.prefetch_related("index_versions", evaluations_of_models())
+    cards = model_cards(models, live)
+    history = Promotion.objects.select_related("model_version", "former_model", "created_by")
+    previous = service.previous_index()
+    left_behind = (
+        Image.objects.missing_embeddings(previous.model_version).count() if previous else 0
+    )
     context = {
         "indexes": indexes,
         "live": live,
+        "live_card": next((card for card in cards if card.model.state == "live"), None),
+        "cards": cards,
+        "measured_on": next((card.evaluation for card in cards if card.evaluation), None),
         "tail": tail_length(live) if live else 0,
-        "models": ModelVersion.objects.annotate(vector_count=Count("embeddings")),
+        "previous": previous,
+        "left_behind": left_behind,
+        "time_to_catch_up": time_to_embed(left_behind),
+        "history": history[:HISTORY_SHOWN],
     }
     return render(request, "gallery/versions.html", context)
 
@@ -35,9 +52,27 @@ def make_active(request: StaffRequest, pk: int) -> HttpResponse:
         context = {"version": version, "live": IndexVersion.objects.active()}
         return render(request, "gallery/version_activate.html", context)
     try:
-        service.make_active(version)
+        service.make_active(version, user=request.user)
     except ContextVisionError as error:
-        messages.error(request, f"Nothing was changed. {error}")
+        messages.error(request, _("Nothing was changed. %(error)s") % {"error": error})
     else:
-        messages.success(request, f"Index {version.pk} is live now.")
+        messages.success(request, _("Index %(index)d is live now.") % {"index": version.pk})
+    return redirect("gallery:versions")
+
+
+@require_POST
+@staff_required
+def roll_back(request: StaffRequest) -> HttpResponse:
+    """Go back to what was live before, at once and without a question."""
+    try:
+        index = service.rollback(user=request.user)
+    except ContextVisionError as error:
+        messages.error(request, _("Nothing was changed. %(error)s") % {"error": error})
+    else:
+        name = index.model_version.name
+        messages.success(
+            request,
+            _("Rolled back: index %(index)d with %(model)s is live now.")
+            % {"index": index.pk, "model": name},
+        )
     return redirect("gallery:versions")

@@ -5,11 +5,13 @@ import binascii
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gallery.api.serializers import ImageSummarySerializer
-from gallery.models.image import Split
-from search.forms import DEFAULT_PAGE_SIZE, MAX_ID, MAX_OFFSET, MAX_PAGE_SIZE
+from gallery.models.image import Colour, Orientation, Split
+from search.forms import MAX_ID, MAX_OFFSET, MAX_PAGE_SIZE
+from search.query import DEFAULT_PAGE_SIZE, MAX_PARTS
 
 
 class PagingSerializer(serializers.Serializer[Any]):
@@ -24,20 +26,64 @@ class PagingSerializer(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "maxItems": MAX_PARTS},
+        ]
+    }
+)
+class PartsField(serializers.Field[Any, Any, Any, Any]):
+    """One part of a query or several, as the form takes them; the form judges what they hold."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        if hasattr(dictionary, "getlist"):
+            return dictionary.getlist(self.field_name) or serializers.empty
+        return super().get_value(dictionary)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        values = data if isinstance(data, list) else [data]
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                raise serializers.ValidationError("This is neither text nor a list of texts.")
+        return [str(value) for value in values]
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "maxItems": MAX_PARTS},
+        ]
+    }
+)
+class PicturesField(PartsField):
+    """Ids of pictures, each alone or with a weight."""
+
+
+_WEIGHED = "Several may be given, each with a weight behind a caret: `{example}^2`."
+
+
 class SearchParametersSerializer(PagingSerializer):
     """A query. Words (``q``), a picture (``like``, ``image``), or both must be there."""
 
-    q = serializers.CharField(
-        required=False, allow_blank=True, help_text="What the pictures should show."
+    q = PartsField(
+        required=False,
+        help_text="What the pictures should show. " + _WEIGHED.format(example="two dogs"),
     )
-    like = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_ID, help_text="Id of a picture to find more of."
+    like = PicturesField(
+        required=False,
+        help_text="Id of a picture to find more of. " + _WEIGHED.format(example="17"),
     )
-    unlike = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_ID, help_text="Id of a picture to find less of."
+    unlike = PicturesField(
+        required=False,
+        help_text="Id of a picture to find less of. " + _WEIGHED.format(example="17"),
     )
-    without = serializers.CharField(
-        required=False, allow_blank=True, help_text="What the pictures should not show."
+    without = PartsField(
+        required=False,
+        help_text="What the pictures should not show. " + _WEIGHED.format(example="snow"),
     )
     weight = serializers.FloatField(
         required=False,
@@ -55,6 +101,30 @@ class SearchParametersSerializer(PagingSerializer):
         required=False,
         choices=[choice for choice in Split.choices if choice[0]],
         help_text="Only pictures of this part of a data set.",
+    )
+    orientation = serializers.ChoiceField(
+        required=False,
+        choices=Orientation.choices,
+        help_text="Only pictures that lie this way; within a twentieth of a square it is one.",
+    )
+    colour = serializers.ChoiceField(
+        required=False,
+        choices=Colour.choices,
+        help_text="Only pictures of which this colour stands out.",
+    )
+    since = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Only pictures taken, or else added, from this day, month or year on: "
+        "`2024-05-17`, `2024-05` or `2024`.",
+    )
+    until = serializers.CharField(
+        required=False, allow_blank=True, help_text="Likewise, up to its last day."
+    )
+    uploader = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Only pictures that this user uploaded; who is not staff finds his own only.",
     )
 
 

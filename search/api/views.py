@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext_noop
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
@@ -12,8 +13,10 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from gallery.addresses import picture_address
 from gallery.api.parsers import BoundedJSONParser, BoundedMultiPartParser
 from gallery.api.problems import ProblemKind, TooLargeError
+from gallery.examples import ExampleGoneError
 from gallery.uploads import query_limits
 from mlcore.errors import ContextVisionError
 from search.api.serializers import (
@@ -23,9 +26,10 @@ from search.api.serializers import (
     SearchParametersSerializer,
     SearchUploadSerializer,
 )
-from search.engine import BusyError, NoActiveIndexError
+from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
 from search.forms import MAX_OFFSET, SearchForm
-from search.services import SearchPage, SearchQuery, UnknownImageError, search_images
+from search.query import SearchQuery
+from search.services import SearchPage, SearchResult, UnknownImageError, search_images
 
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a request may hold beside its picture."""
@@ -52,15 +56,24 @@ EXAMPLE_ANSWER = {
 _ANSWER = OpenApiExample("Two dogs", EXAMPLE_ANSWER, response_only=True)
 
 
+UNKNOWN_PICTURE = ProblemKind(404, "unknown-picture", gettext_noop("Unknown picture"))
+
+
 class SearchView(APIView):
     """Anybody may search; what is found is what this account may see."""
 
     permission_classes = [AllowAny]
     parser_classes = [BoundedJSONParser, BoundedMultiPartParser]
     problem_kinds: ClassVar[Mapping[type[ContextVisionError], ProblemKind]] = {
-        UnknownImageError: ProblemKind(404, "unknown-picture", "Unknown picture"),
-        NoActiveIndexError: ProblemKind(503, "no-active-index", "Nothing indexed yet"),
-        BusyError: ProblemKind(503, "busy", "Too many searches at once"),
+        UnknownImageError: UNKNOWN_PICTURE,
+        ExampleGoneError: UNKNOWN_PICTURE,
+        NoActiveIndexError: ProblemKind(
+            503, "no-active-index", gettext_noop("Nothing indexed yet")
+        ),
+        ModelLoadingError: ProblemKind(
+            503, "model-loading", gettext_noop("The model is being loaded")
+        ),
+        BusyError: ProblemKind(503, "busy", gettext_noop("Too many searches at once")),
     }
     extra_problems: ClassVar[Mapping[str, set[str]]] = {
         "get": {"400", "404"},
@@ -116,18 +129,19 @@ class SearchView(APIView):
     def _answer(self, request: Request, fields: Mapping[str, Any]) -> Response:
         query = _read(fields)
         page = search_images(query, user=request.user)
-        answer = SearchAnswerSerializer(
-            {
-                "results": page.results,
-                "model": page.engine.version.model_version,
-                "index": page.engine.version.pk,
-                "timing_ms": page.timing_ms,
-                "next": _next_link(request, query, page),
-                "notices": page.notices,
-            },
-            context={"request": request},
-        )
-        return Response(answer.data)
+        version = page.engine.version
+        model = version.model_version
+        site = request.build_absolute_uri("/").removesuffix("/")
+        # What SearchAnswerSerializer describes, without its detour through 200 fields.
+        answer = {
+            "results": [_shown(result, site) for result in page.results],
+            "model": {"name": model.name, "fingerprint": model.fingerprint},
+            "index": version.pk,
+            "timing_ms": page.timing_ms,
+            "next": _next_link(request, query, page),
+            "notices": page.notices,
+        }
+        return Response(answer)
 
 
 def _read(fields: Mapping[str, Any]) -> SearchQuery:
@@ -142,6 +156,18 @@ def _read(fields: Mapping[str, Any]) -> SearchQuery:
             {name: [str(message) for message in errors] for name, errors in form.errors.items()}
         )
     return form.query()
+
+
+def _shown(result: SearchResult, site: str) -> dict[str, Any]:
+    image = result.image
+    summary = {
+        "id": image.pk,
+        "url": site + picture_address("api:image-detail", image.pk),
+        "thumbnail": site + image.thumbnail_url,
+        "title": image.title,
+        "captions": image.sentences,
+    }
+    return {"score": result.score, "image": summary}
 
 
 def _next_link(request: Request, query: SearchQuery, page: SearchPage) -> str | None:

@@ -1,36 +1,33 @@
-"""The search page and the strip of similar pictures."""
+"""The search page, the pictures that are searched with, and the strip of similar pictures."""
 
 from dataclasses import replace
-from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from gallery.examples import ExampleGoneError, read_example
 from gallery.management import demo_photos
 from gallery.models import Image, IndexVersion
-from gallery.models.image import Split
-from gallery.selectors import Person, example_queries, facets, newest_images
-from gallery.uploads import query_limits
-from gallery.views.access import wants_fragment
+from gallery.selectors import Person, example_queries, newest_images
+from gallery.views.access import PageRequest, wants_fragment
+from gallery.views.sources import Sources, sources
 from mlcore.errors import ContextVisionError
-from mlcore.images import ACCEPTED
-from search.forms import MAX_PAGE_SIZE, SearchForm
-from search.services import SearchQuery, search_images
-from search.views.answers import Answer, Tile, address, newest_pictures, results
-from search.views.problems import Problem, describe, describe_invalid, nothing_chosen
+from search.facets import CollectionCard, largest_collections
+from search.forms import SearchForm
+from search.query import GalleryPicture, QueryImage, SearchQuery
+from search.services import keep_picture, search_images
+from search.views.answers import Answer, newest_pictures, results
+from search.views.panel import Panel, make_panel, speller
+from search.views.problems import Problem, describe, describe_invalid
 from search.views.throttling import throttled
+from search.views.tiles import Tile
 
 STRIP_LENGTH = 12
-
-
-class Tab(StrEnum):
-    TEXT = "text"
-    IMAGE = "image"
-    BOTH = "both"
+SAVED_SHOWN = 12
+"""Saved searches on the first page; all of them have a page of their own."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,17 +36,30 @@ class Tab(StrEnum):
 def home(request: HttpRequest) -> HttpResponse:
     """Search, or show the newest pictures where nothing is asked.
 
-    Words come by GET, so that the address holds the query; an example picture comes by POST.
+    The address holds the whole query. What comes by POST, as an example picture must, is sent on to
+    its address.
     """
-    params = request.POST if request.method == "POST" else request.GET
-    form = SearchForm(params, request.FILES)
-    if request.method == "POST" and form.is_valid() and not form.cleaned_data["image"]:
-        if form.cleaned_data["q"]:
-            return redirect(address(_without_token(request.POST)))
-        outcome: Answer | Problem = nothing_chosen()
-    else:
-        outcome = _outcome(form, request)
-    return _respond(request, form, outcome)
+    if request.method == "POST":
+        return _sent_on(request)
+    form = SearchForm(request.GET)
+    if not form.is_valid():
+        return _respond(request, None, describe_invalid(form))
+    query = form.query()
+    return _respond(request, query, _outcome(query, request))
+
+
+@require_safe
+def example(request: HttpRequest, key: str) -> HttpResponse:
+    """Show an example picture to whoever knows its key."""
+    try:
+        content = read_example(key)
+    except ExampleGoneError as error:
+        raise Http404(str(error)) from error
+    response = HttpResponse(content, content_type="image/png")
+    response["Cache-Control"] = "private, max-age=3600"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
 
 
 @require_safe
@@ -57,10 +67,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @throttled
 def similar(request: HttpRequest, pk: int) -> HttpResponse:
     """Show pictures like this one, as a part of its page."""
+    query = SearchQuery.of(GalleryPicture(pk))
     if not wants_fragment(request):
-        return redirect(address(QueryDict(), like=pk))
+        return redirect(query.address())
     try:
-        page = search_images(SearchQuery(like=(pk,), limit=STRIP_LENGTH), user=request.user)
+        page = search_images(replace(query, limit=STRIP_LENGTH), user=request.user)
     except ContextVisionError as error:
         problem = describe(error, request.user)
         return render(request, "search/_problem.html", {"problem": problem}, status=problem.status)
@@ -68,26 +79,47 @@ def similar(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "search/_strip.html", {"tiles": tiles})
 
 
-def _outcome(form: SearchForm, request: HttpRequest) -> Answer | Problem:
+def _sent_on(request: HttpRequest) -> HttpResponse:
+    form = SearchForm(request.POST, request.FILES)
     if not form.is_valid():
-        return describe_invalid(form)
-    query = form.query()
-    if not (query or query.without or query.unlike):
+        return _respond(request, None, describe_invalid(form))
+    query = replace(form.query(), offset=0)
+    try:
+        kept = tuple(
+            replace(part, subject=keep_picture(part.subject))
+            if isinstance(part.subject, QueryImage)
+            else part
+            for part in query.parts
+        )
+    except ContextVisionError as error:
+        rest = [part for part in query.parts if not isinstance(part.subject, QueryImage)]
+        return _respond(request, query.with_parts(*rest), describe(error, request.user))
+    return redirect(speller(request.POST)(query.with_parts(*kept)))
+
+
+def _outcome(query: SearchQuery, request: HttpRequest) -> Answer | Problem:
+    spell = speller(request.GET)
+    if not query.parts:
         images = newest_images(request.user, query.where)
         found = images[query.offset : query.offset + query.limit + 1]
-        return newest_pictures(request.GET, query, list(found))
-    if query.image and not wants_fragment(request):
-        # A browser without JavaScript cannot send the picture again for a second page.
-        query = replace(query, limit=MAX_PAGE_SIZE)
+        return newest_pictures(query, list(found), spell)
     try:
         page = search_images(query, user=request.user)
     except ContextVisionError as error:
         return describe(error, request.user)
-    return results(request.GET, query, page)
+    return results(query, page, spell)
 
 
-def _respond(request: HttpRequest, form: SearchForm, outcome: Answer | Problem) -> HttpResponse:
-    context: dict[str, Any] = {"form": form}
+def _respond(
+    request: HttpRequest, query: SearchQuery | None, outcome: Answer | Problem
+) -> HttpResponse:
+    if isinstance(outcome, Answer) and _wants_more(request):
+        return render(request, "search/_more.html", {"answer": outcome})
+    params = request.POST if request.method == "POST" else request.GET
+    panel = Panel(text=params.get("q", ""))
+    if query is not None:
+        panel = make_panel(query, params, request.user)
+    context: dict[str, Any] = {"panel": panel}
     status, retry_after = 200, 0
     if isinstance(outcome, Problem):
         context["problem"] = outcome
@@ -99,47 +131,36 @@ def _respond(request: HttpRequest, form: SearchForm, outcome: Answer | Problem) 
     if wants_fragment(request):
         response = render(request, "search/_results.html", context, status=status)
     else:
-        response = render(request, "search/home.html", context | _panel(request), status=status)
+        response = render(request, "search/home.html", context, status=status)
+    if request.method == "POST":
+        response["HX-Push-Url"] = "false"  # it has no address
     if retry_after:
         response["Retry-After"] = str(retry_after)
     return response
 
 
+def _wants_more(request: HttpRequest) -> bool:
+    """Tell whether the pictures are put behind those that are there."""
+    return cast(PageRequest, request).htmx.target == "pictures"
+
+
 def _landing(request: HttpRequest, answer: Answer) -> dict[str, Any]:
     """What the page invites with before anything is asked."""
+    is_start = not answer.query.where and answer.paging.first == 1
     return {
-        "examples": [] if answer.parts else example_queries(request.user),
+        "saved": request.user.saved_searches.all()[:SAVED_SHOWN]
+        if is_start and request.user.is_authenticated
+        else [],
+        "examples": example_queries(request.user) if is_start else [],
+        "collections": _collections(request.user) if is_start else [],
         "is_demo": answer.paging.first == 1 and has_demo_photos(request.user),
         "is_indexed": IndexVersion.objects.filter(is_active=True).exists(),
     }
 
 
+def _collections(user: Person) -> list[tuple[CollectionCard, Sources]]:
+    return [(card, sources(card.cover)) for card in largest_collections(user)]
+
+
 def has_demo_photos(user: Person) -> bool:
     return Image.objects.visible_to(user).filter(collection__name=demo_photos.COLLECTION).exists()
-
-
-def _panel(request: HttpRequest) -> dict[str, Any]:
-    """What the search form needs beside its values."""
-    asked = (request.POST if request.method == "POST" else request.GET).get("by", "")
-    tab = next((tab for tab in Tab if tab == asked), Tab.TEXT)
-    kept = _without_token(request.POST) if request.method == "POST" else request.GET
-    return {
-        "tab": tab,
-        "tabs": [
-            (Tab.TEXT, "Text", address(kept, by=None, offset=None)),
-            (Tab.IMAGE, "Image", address(kept, by=Tab.IMAGE, q=None, offset=None)),
-            (Tab.BOTH, "Both", address(kept, by=Tab.BOTH, offset=None)),
-        ],
-        "facets": facets(request.user),
-        "splits": [choice for choice in Split.choices if choice[0]],
-        "accepted": ACCEPTED,
-        "max_query_megabytes": query_limits().max_bytes // settings.MEGABYTE,
-    }
-
-
-def _without_token(params: QueryDict) -> QueryDict:
-    """Keep what belongs into an address."""
-    kept = params.copy()
-    for name in ("csrfmiddlewaretoken", "by", "offset"):
-        kept.pop(name, None)
-    return kept

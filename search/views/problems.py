@@ -2,14 +2,27 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
+from gallery.examples import ExampleGoneError
 from gallery.selectors import Person
-from mlcore.errors import ContextVisionError, ImageRejectedError, InvalidQueryError
-from search.engine import BusyError, NoActiveIndexError
+from mlcore.errors import (
+    CheckpointError,
+    ContextVisionError,
+    ImageRejectedError,
+    IndexMismatchError,
+    InvalidQueryError,
+    ModelUnavailableError,
+)
+from mlcore.vectorstore.errors import VectorStoreUnavailableError
+from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
 from search.forms import SearchForm
 from search.services import UnknownImageError
 
 RETRY_AFTER = 3
 """Seconds; the queue of waiting searches is empty again by then."""
+OUT_OF_ORDER_FOR = 60
+"""Seconds; somebody has to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +33,12 @@ class Problem:
     text: str
     status: int
     retry_after: int = 0
+    """Seconds after which the same search may succeed; 0 where it will not."""
+    asks_again: bool = False
+    """Whether the page asks again by itself by then."""
     staff_looks_at: str = ""
     """Name of the page where staff can see to it."""
+    staff_label: str = ""
 
 
 def describe(error: ContextVisionError, user: Person) -> Problem:
@@ -29,21 +46,47 @@ def describe(error: ContextVisionError, user: Person) -> Problem:
     text = str(error)
     match error:
         case InvalidQueryError():
-            return Problem("There is nothing to search by", text, 422)
+            return Problem(_("There is nothing to search by"), text, 422)
         case UnknownImageError():
-            return Problem("That picture cannot be searched with", text, 404)
+            return Problem(_("That picture cannot be searched with"), text, 404)
+        case ExampleGoneError():
+            return Problem(_("The example picture is gone"), text, 404)
         case ImageRejectedError():
-            return Problem("The picture was not accepted", text, 422)
+            return Problem(_("The picture was not accepted"), text, 422)
         case BusyError():
-            return Problem("The search is busy", text, 503, retry_after=RETRY_AFTER)
+            return Problem(_("The search is busy"), text, 503, RETRY_AFTER)
+        case ModelLoadingError():
+            return Problem(_("The model is still loading"), text, 503, RETRY_AFTER, asks_again=True)
         case NoActiveIndexError():
             return Problem(
-                "There is no index yet", text, 503, RETRY_AFTER, staff_looks_at="gallery:jobs"
+                _("There is no index yet"),
+                text,
+                503,
+                RETRY_AFTER,
+                staff_looks_at="gallery:jobs",
+                staff_label=_("Go to the jobs"),
             )
+    retry_after = OUT_OF_ORDER_FOR
+    match error:
+        case VectorStoreUnavailableError():
+            title, retry_after = _("The search cannot be reached just now"), RETRY_AFTER
+        case IndexMismatchError():
+            title = _("The index and the model do not fit together")
+        case ModelUnavailableError() | CheckpointError():
+            title = _("The model cannot be loaded")
+        case _other:
+            title = _("The search is out of order")
     if user is None or not user.is_staff:
         # The sentence is written for whoever runs the site, and names its folders.
-        text = "The people who run this site can see the reason. Please try again later."
-    return Problem("The search is out of order", text, 503, 60, staff_looks_at="gallery:versions")
+        text = _("The people who run this site can see the reason. Please try again later.")
+    return Problem(
+        title,
+        text,
+        503,
+        retry_after,
+        staff_looks_at="gallery:versions",
+        staff_label=_("Look at the indexes"),
+    )
 
 
 def describe_invalid(form: SearchForm) -> Problem:
@@ -52,12 +95,4 @@ def describe_invalid(form: SearchForm) -> Problem:
     for name, errors in form.errors.items():
         label = form.fields[name].label or name.capitalize() if name in form.fields else ""
         sentences += [f"{label}: {error}" if label else str(error) for error in errors]
-    return Problem("This search cannot be carried out", " ".join(sentences), 422)
-
-
-def nothing_chosen() -> Problem:
-    return Problem(
-        "There is no picture to search with",
-        "Choose a picture or drop one on the field, then search again.",
-        422,
-    )
+    return Problem(_("This search cannot be carried out"), " ".join(sentences), 422)

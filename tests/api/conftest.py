@@ -8,6 +8,7 @@ from django.core.cache import caches
 from django.test import Client
 
 from gallery.api import throttling
+from gallery.caching import SteadyCache
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +16,7 @@ def _fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test is held back by the requests, or the outages, of another."""
     for name in ("default", "local"):
         caches[name].clear()
-    monkeypatch.setattr(throttling.CountingThrottle, "cache", throttling.SteadyCache())
+    monkeypatch.setattr(throttling.CountingThrottle, "cache", SteadyCache())
 
 
 @pytest.fixture

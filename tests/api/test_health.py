@@ -38,10 +38,14 @@ def use_broker(url: str, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(app.conf, "broker_transport_options", {"socket_connect_timeout": 1})
 
 
+SLACK = 10
+"""Seconds for a busy machine; what hangs in these tests hangs for longer."""
+
+
 def ready(client: Client) -> tuple[int, dict[str, Any]]:
     started = time.monotonic()
     response = client.get("/readyz")
-    assert time.monotonic() - started < health.PATIENCE + 1
+    assert time.monotonic() - started < health.PATIENCE + SLACK
     body = response.json()
     assert body["status"] == ("ready" if response.status_code == 200 else "not ready")
     assert "no-store" in response["Cache-Control"]

@@ -56,7 +56,7 @@ def test_methods_content_types_and_formats(client: Client) -> None:
         b'{"q": "x", "tag": "\\ud800"}',
         b"null",
         b"[]",
-        b'{"q": ["red"]}',
+        b'{"q": [["red"]]}',
         b'{"q": {"a": 1}}',
     ],
     ids=range(13),
@@ -118,8 +118,10 @@ def test_problems_of_the_schema_and_its_page_have_the_shape_too(client: Client) 
 
 def test_every_failure_that_a_search_may_meet_has_a_kind() -> None:
     from gallery.api.problems import PROBLEM_KINDS
+    from gallery.examples import ExampleGoneError
+    from mlcore.vectorstore.errors import VectorStoreError, VectorStoreUnavailableError
     from search.api.views import SearchView
-    from search.engine import BusyError, NoActiveIndexError
+    from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
     from search.services import UnknownImageError
 
     told = {
@@ -129,7 +131,11 @@ def test_every_failure_that_a_search_may_meet_has_a_kind() -> None:
         errors.IndexFileError,
         errors.IndexMismatchError,
         BusyError,
+        ExampleGoneError,
+        ModelLoadingError,
         NoActiveIndexError,
         UnknownImageError,
+        VectorStoreError,
+        VectorStoreUnavailableError,
     }
     assert told == {*PROBLEM_KINDS, *SearchView.problem_kinds}

@@ -31,15 +31,24 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gallery.api import problems
+from gallery.api import learning, problems
 from gallery.api import views as gallery_views
 from gallery.api.problems import ProblemKind
-from gallery.models import Failure, Image, IndexVersion, Job, ModelVersion
+from gallery.models import (
+    Evaluation,
+    Failure,
+    Image,
+    IndexVersion,
+    Job,
+    ModelVersion,
+    SavedQuerySet,
+)
 from search.api.views import SearchView
+from tests.learning import measured, query_set
 from tests.pictures_of_colours import add_picture
 from tests.services import REPOSITORY, effort
 
-CASES = 12 * effort()
+CASES = 5 * effort()
 """Requests for each operation and role."""
 
 CHECKS = [
@@ -100,7 +109,7 @@ def test_the_page_about_the_api_lists_what_there_is(document: dict[str, Any]) ->
 
 def problem_kinds() -> Iterator[ProblemKind]:
     """Every kind that a module of the API defines."""
-    for module in (problems, gallery_views):
+    for module in (problems, gallery_views, learning):
         yield from (value for value in vars(module).values() if isinstance(value, ProblemKind))
     yield from SearchView.problem_kinds.values()
 
@@ -176,6 +185,8 @@ def api(indexed: dict[str, Image], _connection_is_kept: None) -> Any:
     add_picture("red", shade=7, visibility="private", captions=("Nobody sees this",))
     Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error="No space left.")
     Failure.objects.record(Failure.Stage.IMPORT, "old.jpg", "It is damaged.")
+    measured(ModelVersion.objects.get(), {"a red square": (indexed["red"], 1)})
+    query_set({"red": [indexed["red"]]})
     return schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", get_wsgi_application())
 
 
@@ -214,6 +225,8 @@ def _existing(path: str) -> dict[str, int]:
         "failures": Failure,
         "models": ModelVersion,
         "indexes": IndexVersion,
+        "evaluations": Evaluation,
+        "query-sets": SavedQuerySet,
     }
     return {"id": there[kind]._default_manager.earliest("pk").pk} if "{id}" in path else {}
 

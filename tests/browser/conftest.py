@@ -13,8 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from gallery.models import Collection, Image, Tag
+from tests.browser.every_page import addresses, admin_addresses, boss
 from tests.browser.launching import ARGUMENTS
 from tests.services import chromium_path
+
+__all__ = ["addresses", "admin_addresses", "boss"]
 
 _NOTICE_VIOLATIONS = """
 window.policyViolations = [];

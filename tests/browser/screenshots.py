@@ -68,6 +68,9 @@ def take_public_pages(camera: Camera, words: str) -> None:
     camera.shoot(page, "start", "/")
     camera.shoot(page, "search", results)
     page.locator(".tile-link").first.click()
+    page.get_by_role("button", name="Copy link").wait_for()
+    camera.shoot(page, "lightbox")
+    page.reload()
     page.locator(".strip .tile").first.wait_for()
     camera.shoot(page, "picture")
     camera.shoot(camera.window(scheme="dark"), "search-dark", results)
@@ -80,15 +83,13 @@ def take_both(camera: Camera, results: str) -> None:
     """Search with words and a picture: the first result, as if it were somebody's own file."""
     page = camera.window()
     page.goto(camera.site + results)
-    source = page.locator(".tile img").first.get_attribute("src") or ""
+    source = page.locator(".tile picture img").first.get_attribute("src") or ""
     with tempfile.TemporaryDirectory() as folder:
         example = Path(folder) / "example.webp"
         example.write_bytes(page.request.get(camera.site + source).body())
-        page.goto(f"{camera.site}/?by=both")
-        page.get_by_role("searchbox").fill("outdoors")
+        page.goto(f"{camera.site}/?q=outdoors")
         page.locator("#id_image").set_input_files(example)
-        page.get_by_role("button", name="Search").click()
-        page.locator(".results-count").wait_for()
+        page.locator(".query-chips img").wait_for()
         camera.shoot(page, "both")
 
 
@@ -97,10 +98,26 @@ def take_staff_pages(camera: Camera) -> None:
     for name, path in (
         ("upload", "/upload/"),
         ("jobs", "/jobs/"),
-        ("indexes", "/versions/"),
+        ("models", "/versions/"),
         ("admin", "/admin/gallery/image/"),
     ):
         camera.shoot(page, name, path)
+
+
+def take_pages_of_teaching(camera: Camera) -> None:
+    """Shoot a training and a report, where the site has them; say what it has not."""
+    page = camera.window()
+    for name, at, words in (
+        ("training", "/jobs/", "Train a model"),
+        ("evaluation", "/evaluations/", "Report"),
+    ):
+        page.goto(camera.site + at)
+        link = page.get_by_role("link", name=words).first
+        if link.count():
+            link.click()
+            camera.shoot(page, name)
+        else:
+            print(f"{name}: skipped, {camera.site}{at} has none yet")  # noqa: T201 - a command
 
 
 def main() -> None:
@@ -119,9 +136,9 @@ def main() -> None:
         public = Camera(browser, options.site.rstrip("/"), options.folder)
         take_public_pages(public, options.words)
         if options.username:
-            take_staff_pages(
-                Camera(browser, public.site, options.folder, options.username, password)
-            )
+            inside = Camera(browser, public.site, options.folder, options.username, password)
+            take_staff_pages(inside)
+            take_pages_of_teaching(inside)
         browser.close()
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from gallery.models import Image, IndexVersion, Job
 from gallery.pipelines import BODIES, run_job
 from tests.browser.conftest import Door
-from tests.pictures_of_colours import colour_jpeg, run
+from tests.pictures_of_colours import add_picture, colour_jpeg, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -54,7 +54,7 @@ def test_an_uploaded_picture_is_embedded_and_found(
     expect(page.get_by_text("At most 20 MB and 50 million pixels each")).to_be_visible()
     page.locator("#id_pictures").set_input_files(files)
     if scripts:
-        expect(page.get_by_text(re.compile(r"3 files, \d kB"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"3 chosen, \d kB"))).to_be_visible()
     page.get_by_label("Captions").fill("violet.jpg: A violet square")
     page.get_by_label("Tags").fill("fresh")
     page.get_by_role("button", name="Upload").click()
@@ -67,7 +67,8 @@ def test_an_uploaded_picture_is_embedded_and_found(
     job = Job.objects.latest("pk")
     run_job(job.pk, BODIES[Job.Kind.EMBED])
     if scripts:
-        expect(page.get_by_text("1 picture embedded with colours.", exact=True)).to_be_visible()
+        outcome = page.get_by_role("paragraph").filter(has_text="1 picture embedded with colours.")
+        expect(outcome).to_be_visible()
     page = door.enter().open("/?q=purple&tag=fresh")
     expect(page.locator(".tile").first).to_contain_text("A violet square")
 
@@ -97,6 +98,21 @@ def test_a_job_is_watched_to_its_end(door: Door, staff: User) -> None:
     expect(bar).to_be_hidden()
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text(f"Started again as job {job.pk + 1}.")).to_be_visible()
+
+
+def test_the_log_of_a_job_is_read_while_it_runs(door: Door, staff: User, colours: object) -> None:
+    picture = add_picture("red")
+    job = Job.objects.create(kind=Job.Kind.EMBED, params={"images": [picture.pk]}, created_by=staff)
+    page = door.enter(staff).open(f"/jobs/{job.pk}/")
+    log = page.get_by_role("listitem").filter(has=page.get_by_role("time"))
+    expect(page.get_by_text("Starts when a worker is free")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log")).to_have_count(0)
+    run_job(job.pk, BODIES[Job.Kind.EMBED])
+    expect(page.get_by_role("heading", name="Log")).to_be_visible()
+    expect(log.first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d Started\.$"))
+    expect(log.last).to_have_text(re.compile(r"Succeeded\.$"))
+    page.get_by_role("link", name="See the pictures").click()
+    expect(page.get_by_role("listitem", name="red-0")).to_be_visible()
 
 
 def test_a_defect_does_not_look_like_a_failure(door: Door, staff: User) -> None:

@@ -1,31 +1,29 @@
-"""The whole way with a real worker: upload, embedding, index, search; and a worker that dies."""
+"""The whole way with a real worker: upload, embedding, index, search."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache.backends.redis import RedisCache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from django.db.models.functions import Now
 
 from contextvision_site.celery import app
 from contextvision_site.settings.test import TEST_DATA_DIR
-from gallery.models import Image, ImageEmbedding, IndexVersion, Job, WorkerPulse
+from gallery.models import Image, ImageEmbedding, IndexVersion, Job
 from gallery.services import jobs
 from gallery.services.images import add_uploads
 from gallery.uploads import Destination
-from search.services import QueryImage, SearchQuery, search_images
+from search.query import QueryImage, SearchQuery
+from search.services import search_images
 from tests.encoders import COLOURS
 from tests.flows.worker import environment, running_worker, wait_until
 from tests.mlcore.clip_factory import make_clip
 from tests.pictures_of_colours import add_many, add_picture, colour_jpeg
-from tests.services import REPOSITORY
+from tests.services import REPOSITORY, redis_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,7 +81,7 @@ def test_an_upload_is_embedded_indexed_and_found(tiny_clip: str, log: Path) -> N
             what="a live index of all pictures",
         )
         example = QueryImage("same.jpg", colour_jpeg("red", shade=30))
-        page = search_images(SearchQuery(image=example, limit=1), user=None)
+        page = search_images(SearchQuery.of(example, limit=1), user=None)
         assert [result.image for result in page.results] == [image]
         assert page.results[0].score > 0.99
 
@@ -92,31 +90,26 @@ def test_an_upload_is_embedded_indexed_and_found(tiny_clip: str, log: Path) -> N
         example = QueryImage("same.jpg", colour_jpeg("blue", shade=33))
 
         def is_found() -> bool:
-            page = search_images(SearchQuery(image=example, limit=1), user=None)
+            page = search_images(SearchQuery.of(example, limit=1), user=None)
             return page.results[0].image == later
 
         wait_until(is_found, seconds=10, what="the second upload in a search")
 
 
-def test_work_of_a_killed_worker_is_done_by_another(tiny_clip: str, log: Path) -> None:
-    pictures = add_many(240)
-    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip) as victim:
-        job = jobs.start(Job.Kind.EMBED)
-        wait_until(ImageEmbedding.objects.exists, seconds=60, what="the first vectors")
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.wait()
-    job.refresh_from_db()
-    assert job.status == Job.Status.RUNNING
-    assert 0 < ImageEmbedding.objects.count() < len(pictures)
-    # An hour later, as far as the lease goes.
-    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
-    WorkerPulse.objects.all().delete()
-    with running_worker(log, hostname="w2@test", CONTEXTVISION_MODEL=tiny_clip):
-        wait_until(lambda: ended(job), seconds=90, what="the end of the job")
-    assert job.status == Job.Status.SUCCEEDED, job.error
-    assert job.attempt == 2
-    ids = list(ImageEmbedding.objects.values_list("image_id", flat=True))
-    assert sorted(ids) == sorted(picture.pk for picture in pictures)
+@pytest.mark.requires_redis
+def test_a_worker_counts_for_the_filters_before_a_page_has_to(tiny_clip: str, log: Path) -> None:
+    add_picture("red")
+    shared = RedisCache(redis_url(), {})
+    keys = ["facets:public:colour", "facets:staff:uploader"]
+    shared.delete_many(keys)
+    with running_worker(log, CONTEXTVISION_MODEL=tiny_clip, CACHE_URL=redis_url()):
+        wait_until(
+            lambda: shared.get_many(keys).keys() == set(keys),
+            seconds=30,
+            what="numbers in the shared cache",
+        )
+    assert shared.get("facets:public:colour").tallies["red"].number == 1
+    shared.delete_many(keys)
 
 
 def test_a_job_saved_while_the_broker_was_away_is_sent_later(tiny_clip: str, log: Path) -> None:

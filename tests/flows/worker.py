@@ -46,12 +46,12 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_worker(
-    log: Path, *, hostname: str = "w1@test", **extra: str
+def started_worker(
+    log: Path, *, hostname: str = "w1@test", app: str = "contextvision_site", **extra: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a worker, wait for its first sign of life, and stop it at the end."""
-    command = [sys.executable, "-m", "celery", "-A", "contextvision_site", "worker"]
-    command += ["--pool=threads", "--concurrency=2", "-Q", "default,train"]
+    """Start a worker, and stop it at the end."""
+    command = [sys.executable, "-m", "celery", "-A", app, "worker"]
+    command += ["--pool=threads", "--concurrency=2", "-Q", "default,embed,train"]
     command += [f"--hostname={hostname}", "--loglevel=INFO"]
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -63,6 +63,23 @@ def running_worker(
             start_new_session=True,
         )
     try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+
+@contextmanager
+def running_worker(
+    log: Path, *, hostname: str = "w1@test", **options: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a worker, wait for its first sign of life, and stop it at the end."""
+    with started_worker(log, hostname=hostname, **options) as process:
         wait_until(
             lambda: (
                 process.poll() is not None
@@ -73,11 +90,3 @@ def running_worker(
         )
         assert process.poll() is None, log.read_text()[-3000:]
         yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)

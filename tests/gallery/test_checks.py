@@ -96,8 +96,17 @@ def test_live_index_of_another_model(index: IndexVersion, settings: LazySettings
     settings.CONTEXTVISION_MODEL = "openai/clip-vit-base-patch32"
     [message] = found(database=True).values()
     assert message.id == "contextvision.W006"
-    assert "embed --model openai/clip-vit-base-patch32" in str(message.hint)
+    assert "promote openai/clip-vit-base-patch32" in str(message.hint)
     assert "CONTEXTVISION_MODEL=starter" in str(message.hint)
+
+
+def test_a_model_that_was_trained_here_need_not_be_set(
+    index: IndexVersion, settings: LazySettings
+) -> None:
+    WorkerPulse.objects.beat("w1", "default, train")
+    settings.CONTEXTVISION_MODEL = "openai/clip-vit-base-patch32"
+    ModelVersion.objects.update(origin=ModelVersion.Origin.TRAINED)
+    assert found(database=True) == {}
 
 
 def test_live_index_whose_files_are_gone(index: IndexVersion) -> None:

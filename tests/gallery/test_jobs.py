@@ -1,6 +1,8 @@
 """Jobs: claimed once, owned by one run, brought back when their worker dies."""
 
 import threading
+import time
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -165,6 +167,146 @@ def test_a_job_whose_workers_keep_dying_is_set_aside() -> None:
     assert job.status == Job.Status.FAILED
     assert "died 3 times" in job.error
     assert Job.objects.claim(job.pk) is None
+
+
+class TestTurns:
+    """Of trainings and evaluations one runs at once."""
+
+    def heavy(self, kind: Job.Kind = Job.Kind.TRAIN) -> Job:
+        return Job.objects.create(kind=kind, enqueued_at=timezone.now())
+
+    def was_sent(self, job: Job, when: timedelta) -> None:
+        """Note when the message was sent, from now."""
+        Job.objects.filter(pk=job.pk).update(enqueued_at=timezone.now() + when)
+
+    def test_the_second_stays_queued_until_the_first_has_ended(self) -> None:
+        first, second = self.heavy(), self.heavy(Job.Kind.EVALUATE)
+        running = Job.objects.claim(first.pk)
+        assert running is not None
+        run_job(second.pk, lambda job, progress: pytest.fail("it ran"))
+        second.refresh_from_db()
+        assert (second.status, second.attempt) == (Job.Status.QUEUED, 0)
+        assert second.waits_for == first
+        assert Job.objects.claim(queued().pk) is not None, "other kinds are not held up"
+        running.finish(Job.Status.SUCCEEDED)
+        assert second.waits_for is None
+        assert Job.objects.claim(second.pk) is not None
+
+    def test_the_next_is_sent_once_when_its_turn_has_come(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+
+        def send(job: Job) -> bool:
+            sent.append(job.pk)
+            self.was_sent(job, timedelta(seconds=1))
+            return True
+
+        monkeypatch.setattr(jobs, "send", send)
+        first, second, third = self.heavy(), self.heavy(), self.heavy()
+        running = Job.objects.claim(first.pk)
+        assert running is not None
+        # However long the first takes, no message is sent in vain.
+        for job in (second, third):
+            self.was_sent(job, -timedelta(hours=1))
+        for _ in range(3):
+            assert jobs.recover() == 0
+        for job in (second, third):
+            self.was_sent(job, -timedelta(minutes=1))
+        running.finish(Job.Status.SUCCEEDED)
+        for _ in range(3):
+            jobs.recover()
+        assert sent == [second.pk]
+        running = Job.objects.claim(second.pk)
+        assert running is not None
+        self.was_sent(second, -timedelta(seconds=5))
+        running.finish(Job.Status.CANCELLED)
+        jobs.recover()
+        assert sent == [second.pk, third.pk]
+
+    def test_one_that_was_set_back_after_its_worker_died_is_sent(self) -> None:
+        job = self.heavy()
+        claimed = Job.objects.claim(job.pk)
+        assert claimed is not None
+        assert claimed.requeue()
+        assert [lost.pk for lost in Job.objects.undelivered(jobs.RESEND_AFTER)] == [job.pk]
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.requires_postgres
+    def test_many_claims_of_different_jobs_at_once_give_one_run(self) -> None:
+        waiting = [self.heavy() for _ in range(6)]
+        claims: list[Job | None] = []
+        start = threading.Barrier(len(waiting))
+
+        def claim(pk: int) -> None:
+            start.wait()
+            claims.append(Job.objects.claim(pk))
+            connection.close()
+
+        threads = [threading.Thread(target=claim, args=(job.pk,)) for job in waiting]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len([one for one in claims if one]) == 1
+
+
+class TestWatchedSteps:
+    """What a body that measures for long, and reports nothing, can rely on."""
+
+    def test_a_wish_to_stop_is_seen_within_a_second(self) -> None:
+        job = queued()
+        waited: list[float] = []
+
+        def body(job: Job, progress: Progress) -> dict[str, Any]:
+            assert not progress.should_stop()
+            Job.objects.get(pk=job.pk).cancel()
+            asked = time.monotonic()
+            while not progress.should_stop():
+                time.sleep(0.01)
+            waited.append(time.monotonic() - asked)
+            raise runner.StoppedError
+
+        run_job(job.pk, body)
+        job.refresh_from_db()
+        assert job.status == Job.Status.CANCELLED
+        assert waited[0] < 1.0
+
+    def test_points_are_kept_and_those_of_a_lost_run_replaced(self) -> None:
+        job = queued()
+
+        def points(start: int) -> Any:
+            def body(job: Job, progress: Progress) -> dict[str, Any]:
+                for step in range(start, start + 3):
+                    progress.measured({"kind": "step", "step": step, "epoch": 1, "loss": 0.5})
+                    progress.measured({"kind": "epoch", "step": step, "epoch": step, "loss": 0.5})
+                return {}
+
+            return body
+
+        run_job(job.pk, points(1))
+        kept = list(job.metrics.values_list("step", "values__kind"))
+        # Steps follow each other within milliseconds here; one a second is enough to draw.
+        assert kept == [(1, "step"), (1, "epoch"), (2, "epoch"), (3, "epoch")]
+        Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED)
+        run_job(job.pk, points(2))
+        epochs = job.metrics.filter(values__kind="epoch").values_list("step", flat=True)
+        assert list(epochs) == [1, 2, 3, 4]
+
+    def test_a_lost_job_is_noticed_where_it_asks(self) -> None:
+        job = queued()
+        reached: list[str] = []
+
+        def body(job: Job, progress: Progress) -> dict[str, Any]:
+            Job.objects.filter(pk=job.pk).update(token=uuid.uuid4())
+            progress.should_stop()
+            reached.append("after")
+            return {}
+
+        run_job(job.pk, body)
+        assert reached == []
+        job.refresh_from_db()
+        assert job.status == Job.Status.RUNNING, "it is another worker's"
 
 
 def test_one_unfinished_job_per_key() -> None:

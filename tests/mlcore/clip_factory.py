@@ -1,5 +1,6 @@
 """A CLIP of the real architecture with tiny random weights, and a tokenizer that fits it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,15 @@ def make_clip(
     seed: int = 0,
     text: dict[str, int] | None = None,
     vision: dict[str, int] | None = None,
+    merges: Sequence[tuple[str, str]] = (),
+    spread: float = 0.15,
 ) -> Path:
     """Save a randomly initialised CLIP into ``folder``, as transformers writes it; return it.
 
     The same arguments give the same bytes. The vocabulary is the 256 bytes, each also as the end
-    of a word, so any text can be encoded.
+    of a word, so any text can be encoded; and what ``merges`` puts together from those. Weights
+    are ``spread``, with this standard deviation, so that the vectors of two texts or pictures
+    differ before any training; 0 leaves them as transformers makes them.
     """
     import torch
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
@@ -30,8 +35,12 @@ def make_clip(
     folder.mkdir(parents=True, exist_ok=True)
     alphabet = _byte_alphabet()
     words = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
+    words += [left + right for left, right in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[])
+    known: Any = list(merges)  # as pairs, which the library takes and its types do not say
+    tokenizer = CLIPTokenizer(
+        vocab={word: number for number, word in enumerate(words)}, merges=known
+    )
     text_config: dict[str, Any] = {
         **TINY["text"],
         "vocab_size": len(words),
@@ -46,11 +55,8 @@ def make_clip(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CLIPModel(config)
-        # As transformers initialises it, everything is nearly the same vector; spread it out.
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                if weight.ndim > 1:
-                    weight.normal_(std=0.3 if "embedding" in name else 0.15)
+        if spread:
+            _spread(model, spread)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     size = vision_config["image_size"]
@@ -58,6 +64,16 @@ def make_clip(
         size={"shortest_edge": size}, crop_size={"height": size, "width": size}
     ).save_pretrained(folder)
     return folder
+
+
+def _spread(model: Any, deviation: float) -> None:
+    """Spread out what is nearly one vector as transformers initialises it."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                weight.normal_(std=0.3 if "embedding" in name else deviation)
 
 
 def _byte_alphabet() -> list[str]:

@@ -157,3 +157,25 @@ def test_a_broken_picture_is_named() -> None:
 
     with pytest.raises(ImageRejectedError, match=r"bad\.jpg"):
         list(data.batches(1, side=20, limits=ImageLimits()))
+
+
+def test_a_subset_keeps_the_order_asked_for_and_knows_what_was_read() -> None:
+    reads: list[str] = []
+
+    def read(name: str) -> bytes:
+        reads.append(name)
+        return name.encode()
+
+    data = CaptionDataset(
+        CaptionedImage(name, (f"about {name}",), partial(read, name)) for name in "abcd"
+    )
+    whole = data.content
+    part = data.subset([2, 0])
+
+    assert [image.name for image in part] == ["c", "a"]
+    assert part.content == (whole[2], whole[0])
+    assert len(reads) == 4  # each file once
+    assert part.sha256 != data.sha256
+    assert part.sha256 == CaptionDataset([data[2], data[0]]).sha256
+    with pytest.raises(DatasetError):
+        data.subset([])

@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,51 +12,23 @@ import pytest
 from PIL import Image
 
 from mlcore.config import FloatMatrix
-from mlcore.datasets import CaptionDataset, CaptionedImage
+from mlcore.datasets import CaptionDataset
 from mlcore.errors import DatasetError
-from mlcore.evaluation import EvalConfig, evaluate_retrieval, retrieval_metrics
+from mlcore.evaluation import (
+    EvalConfig,
+    EvaluationStoppedError,
+    RetrievalMetrics,
+    evaluate_retrieval,
+    retrieval_metrics,
+)
+from mlcore.evaluation.encoding import mirrored_and_cropped
+from mlcore.evaluation.ranking import best_rows
+from mlcore.progress import NoProgress
+from tests.mlcore.grey_pictures import OneHot, grey
 
 
 def unit(rows: FloatMatrix) -> FloatMatrix:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
-
-
-class OneHot:
-    """Sees which of ``dim`` grey levels a picture has, and reads which a text names first."""
-
-    name = "one-hot"
-    fingerprint = "1" * 64
-    image_size = 16
-    runtime = "numpy"
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        return np.stack([self._row(int(text.split()[0])) for text in texts])
-
-    def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
-        levels = [image.getpixel((8, 8)) for image in images]
-        return np.stack([self._row(level[0]) for level in levels if isinstance(level, tuple)])
-
-    def is_truncated(self, text: str) -> bool:
-        return False
-
-    def _row(self, level: int) -> FloatMatrix:
-        row = np.zeros(self.dim, dtype=np.float32)
-        row[level] = 1
-        return row
-
-
-def grey(level: int, captions: Sequence[str]) -> CaptionedImage:
-    def read() -> bytes:
-        from io import BytesIO
-
-        stream = BytesIO()
-        Image.new("RGB", (16, 16), (level, level, level)).save(stream, "PNG")
-        return stream.getvalue()
-
-    return CaptionedImage(f"{level}.png", tuple(captions), read)
 
 
 def oracle(
@@ -94,7 +67,7 @@ def test_agrees_with_the_oracle_ties_included(seed: int) -> None:
     ]
     scores = np.round(queries.astype(float) @ gallery.T.astype(float), 4).tolist()
 
-    metrics = retrieval_metrics(queries, gallery, relevant, (1, 3, 10, 50))
+    metrics = retrieval_metrics(queries, gallery, relevant, (1, 3, 10, 50), resamples=0)
 
     for k in (1, 3, 10, 50):
         expected = oracle(scores, relevant, k)
@@ -157,7 +130,7 @@ def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     relevant = [[row, row + 1] for row in range(33)]
     whole = retrieval_metrics(queries, gallery, relevant, (1, 5))
 
-    monkeypatch.setattr("mlcore.evaluation._BLOCK", 200)
+    monkeypatch.setattr("mlcore.evaluation.ranking._BLOCK", 200)
 
     assert retrieval_metrics(queries, gallery, relevant, (1, 5)) == whole
 
@@ -245,3 +218,130 @@ def test_too_few_pictures_for_the_draw_are_refused() -> None:
     data = CaptionDataset(grey(level, [f"{level}"]) for level in range(99))
     with pytest.raises(DatasetError, match="only 99"):
         evaluate_retrieval(OneHot(99), data, EvalConfig(protocol="reference-100"))
+
+
+def test_each_picture_finds_itself_in_a_mirror() -> None:
+    # Two pictures are equal, so each of them finds the other first.
+    data = CaptionDataset([grey(0, ["0"]), grey(1, ["1"]), grey(1, ["1"])])
+
+    metrics = evaluate_retrieval(OneHot(2), data, EvalConfig(ks=(1, 2))).image_to_image
+
+    assert metrics is not None
+    assert (metrics.queries, metrics.gallery) == (3, 3)
+    assert metrics.hit_rate == pytest.approx({1: 1 / 3, 2: 1.0})
+    assert metrics.mrr == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+    without = EvalConfig(image_to_image=False)
+    assert evaluate_retrieval(OneHot(2), data, without).image_to_image is None
+
+
+def test_the_changed_copy_is_the_middle_in_a_mirror() -> None:
+    picture = Image.new("L", (10, 10))
+    picture.putdata(range(100))
+
+    changed = mirrored_and_cropped(picture)
+
+    assert changed.size == (8, 8)
+    # Row 1 of the original without its ends, from right to left.
+    assert [changed.getpixel((x, 0)) for x in range(8)] == list(range(18, 10, -1))
+
+
+def test_outcomes_say_what_each_caption_found() -> None:
+    data = CaptionDataset([grey(0, ["0 zero"]), grey(1, ["1 one", "0 wrong"])])
+
+    first, second, third = evaluate_retrieval(OneHot(2), data, EvalConfig()).outcomes
+
+    assert (first.query, first.relevant, first.rank) == ("0 zero", ("0.png",), 1)
+    assert first.top == ("0.png", "1.png")
+    assert (second.rank, second.top) == (1, ("1.png", "0.png"))
+    assert (third.relevant, third.rank) == (("1.png",), 2)
+
+
+def test_best_rows_are_those_of_a_sort() -> None:
+    generator = np.random.default_rng(2)
+    gallery = unit(generator.normal(size=(200, 6)).astype(np.float32))
+    queries = unit(generator.normal(size=(30, 6)).astype(np.float32))
+
+    found = best_rows(queries, gallery, 7)
+
+    assert found.tolist() == np.argsort(-(queries @ gallery.T), axis=1)[:, :7].tolist()
+    assert best_rows(queries, gallery[:3], 7).shape == (30, 3)
+
+
+@pytest.mark.parametrize("protocol", ["karpathy-1k", "reference-100"])
+def test_pictures_from_elsewhere_make_it_harder(protocol: str) -> None:
+    data = CaptionDataset(grey(level, [f"{level}"]) for level in range(100))
+    beside = np.eye(100, dtype=np.float32)[:50]
+    config = EvalConfig(protocol=protocol, gallery="indexed", draws=2)  # type: ignore[arg-type]
+
+    metrics = evaluate_retrieval(
+        OneHot(100), data, config, extra_gallery=beside, extra_names=[f"e{n}" for n in range(50)]
+    )
+
+    assert metrics.text_to_image.gallery == 150
+    # Half of the captions find a picture from elsewhere that is as good, and ties count against.
+    assert metrics.text_to_image.hit_rate[1] == pytest.approx(0.5)
+    assert metrics.text_to_image.hit_rate[5] == 1.0
+    by_query = {outcome.query: outcome for outcome in metrics.outcomes}
+    assert set(by_query["7"].top[:2]) == {"7.png", "e7"}
+    assert by_query["70"].rank == 1
+
+
+def test_the_indexed_gallery_has_to_be_given() -> None:
+    data = CaptionDataset([grey(0, ["0"])])
+    with pytest.raises(DatasetError, match=r"manage\.py evaluate"):
+        evaluate_retrieval(OneHot(1), data, EvalConfig(gallery="indexed"))
+    with pytest.raises(ValueError, match="takes no pictures"):
+        evaluate_retrieval(
+            OneHot(1), data, EvalConfig(), extra_gallery=np.ones((1, 1), dtype=np.float32)
+        )
+
+
+@pytest.mark.parametrize("protocol", ["karpathy-1k", "reference-100"])
+def test_an_evaluation_is_read_back_as_it_was(protocol: str) -> None:
+    data = CaptionDataset(grey(level, [f"{level} red a", f"{level | 1} b"]) for level in range(100))
+    config = EvalConfig(protocol=protocol, draws=2, composition=True)  # type: ignore[arg-type]
+    metrics = evaluate_retrieval(OneHot(101), data, config)
+
+    whole = json.loads(json.dumps(metrics.as_dict(outcomes=True)))
+
+    assert metrics.outcomes
+    assert RetrievalMetrics.from_dict(whole) == metrics
+    assert "outcomes" not in metrics.as_dict()
+
+
+def test_the_intervals_of_a_protocol_hold_its_figures() -> None:
+    data = CaptionDataset(grey(level, [f"{level}", f"{level | 1}"]) for level in range(100))
+    for protocol in ("karpathy-1k", "reference-100"):
+        config = EvalConfig(protocol=protocol, draws=5)
+        found = evaluate_retrieval(OneHot(101), data, config).text_to_image
+        for name, (low, high) in found.intervals.items():
+            assert low <= found.flat()[name] <= high, name
+        low, high = found.intervals["hit_rate@1"]
+        assert 0.05 < high - low < 0.35
+
+
+def test_an_evaluation_stops_when_asked() -> None:
+    class Stopping(NoProgress):
+        def should_stop(self) -> bool:
+            return True
+
+    data = CaptionDataset([grey(0, ["0"])])
+    with pytest.raises(EvaluationStoppedError):
+        evaluate_retrieval(OneHot(1), data, EvalConfig(), progress=Stopping())
+
+
+def test_a_gallery_of_100_000_pictures_fits_in_two_gigabytes() -> None:
+    generator = np.random.default_rng(0)
+    tracemalloc.start()
+    try:
+        gallery = generator.standard_normal((100_000, 512), dtype=np.float32)
+        queries = generator.standard_normal((500, 512), dtype=np.float32)
+        metrics = retrieval_metrics(queries, gallery, np.arange(500)[:, None], (1, 5, 10))
+        top = best_rows(queries, gallery, 10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (metrics.queries, metrics.gallery) == (500, 100_000)
+    assert top.shape == (500, 10)
+    assert gallery.nbytes < peak < 2e9

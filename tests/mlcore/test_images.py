@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,7 +18,14 @@ from PIL import ExifTags, Image, ImageChops, ImageOps
 from mlcore import images
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
-from mlcore.images import DecodedImage, decode_image, make_renditions, square
+from mlcore.images import (
+    DecodedImage,
+    decode_image,
+    look_of,
+    make_rendition,
+    make_renditions,
+    square,
+)
 from tests import pictures
 from tests.fuzz.images import damaged_files, is_heic
 
@@ -293,7 +301,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_files_are_refused(name: str) -> None:
     reason = rejection(OTHERS[name])
-    assert reason.endswith(("send JPEG, PNG, WebP, GIF, AVIF or HEIC.", "the file is empty."))
+    assert reason.endswith(("send JPEG, PNG, WebP, GIF, AVIF, HEIC.", "the file is empty."))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -490,11 +498,11 @@ def test_draft_of_a_turned_photograph() -> None:
 @pytest.mark.parametrize(
     ("size", "display", "thumbnail"),
     [
-        ((2000, 1000), (1600, 800), (400, 200)),
-        ((900, 1200), (900, 1200), (300, 400)),
+        ((2000, 1000), (1600, 800), (480, 240)),
+        ((900, 1200), (900, 1200), (360, 480)),
         ((300, 200), (300, 200), (300, 200)),
         ((400, 20), (400, 20), (400, 20)),
-        ((6000, 300), (1600, 80), (400, 20)),
+        ((6000, 300), (1600, 80), (480, 24)),
     ],
 )
 def test_renditions_are_shrunk_and_never_enlarged(
@@ -513,6 +521,23 @@ def test_renditions_look_like_the_picture() -> None:
         image = opened(data).convert("RGB")
         expected = decoded.image.resize(image.size, Image.Resampling.BICUBIC)
         assert np.asarray(ImageChops.difference(image, expected)).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["webp", "avif"])
+def test_a_rendition_of_any_size_and_kind(kind: Literal["webp", "avif"]) -> None:
+    decoded = decode(pictures.jpeg(pictures.photo(7, (1000, 700))))
+    for side, size in ((240, (240, 168)), (960, (960, 672)), (1600, (1000, 700))):
+        image = opened(make_rendition(decoded.image, side, kind))
+        assert (image.format, image.size) == (kind.upper(), size)
+        expected = decoded.image.resize(image.size, Image.Resampling.BICUBIC)
+        assert np.asarray(ImageChops.difference(image.convert("RGB"), expected)).mean() < 4
+
+
+def test_a_look_is_a_colour_and_a_tiny_picture() -> None:
+    look = look_of(decode(pictures.jpeg(pictures.photo(9, (1000, 700)))).image)
+    assert opened(look.placeholder).size == (16, 11)
+    assert len(look.placeholder) < 200
+    assert look_of(Image.new("RGB", (30, 20), pictures.BLUE)).colour == "blue"
 
 
 def test_renditions_are_the_same_each_time() -> None:
@@ -552,8 +577,13 @@ def polyglots() -> dict[str, bytes]:
 def test_nothing_but_pixels_is_served(name: str) -> None:
     data = polyglots()[name]
     assert MARKER in data or b"alert" in data
-    renditions = make_renditions(decode(data))
-    for served in (renditions.display, renditions.thumbnail):
+    decoded = decode(data)
+    renditions = make_renditions(decoded)
+    avif, placeholder = (
+        make_rendition(decoded.image, 40, "avif"),
+        look_of(decoded.image).placeholder,
+    )
+    for served in (renditions.display, renditions.thumbnail, avif, placeholder):
         assert b"alert" not in served
         chunks = re.findall(rb"EXIF|XMP |ICCP|Exif", served)
         assert chunks == []

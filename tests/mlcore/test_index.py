@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore import index as index_module
 from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexFileError, IndexMismatchError, InvalidQueryError
 from mlcore.index import (
@@ -30,6 +29,8 @@ from mlcore.index import (
     remove_stale_builds,
     search_with_tail,
 )
+from mlcore.index import vectors as vectors_module
+from mlcore.index.backend import read_backend
 
 FINGERPRINT = "sha256:0123"
 FILES = ("index.faiss", "ids.npy", "manifest.json")
@@ -514,7 +515,7 @@ class TestDamage:
         def parse(*_: object, **__: object) -> None:
             raise AssertionError("parsed before it was verified")
 
-        monkeypatch.setattr(index_module, "_read_faiss", parse)
+        monkeypatch.setattr(vectors_module, "read_backend", parse)
         monkeypatch.setattr(np, "load", parse)
         with pytest.raises(IndexFileError, match=f"{name}.*damaged"):
             VectorIndex.load(root / "a", fingerprint=FINGERPRINT)
@@ -544,7 +545,7 @@ def damage(data: bytes, generator: random.Random) -> bytes:
 
 def parses(place: Path) -> bool:
     try:
-        index_module._read_faiss(place)
+        read_backend(place, "flat", None)
     except IndexFileError:
         return False
     return True

@@ -107,3 +107,28 @@ def test_a_mask_of_another_size_is_refused() -> None:
     mask = torch.zeros(2, 3, dtype=torch.bool)
     with pytest.raises(ValueError, match="2 by 2"):
         clip_contrastive_loss(torch.ones(2, 3), torch.ones(2, 3), 1.0, same=mask)
+
+
+def test_wrong_texts_are_refused_by_pictures_and_ask_for_none() -> None:
+    """Worked by hand: cosines at scale 2 are [[2, 1.2], [0, 1.6]] and [[0, 2], [2, 0]]."""
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    texts = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    wrong = torch.tensor([[0.0, 3.0], [5.0, 0.0]])
+    left_out = torch.tensor([[False, True], [False, False]])
+
+    def cross_entropy(row: list[float], right: float) -> float:
+        return math.log(sum(math.exp(value) for value in row)) - right
+
+    over_images = (cross_entropy([2, 0], 2) + cross_entropy([1.2, 1.6], 1.6)) / 2
+    every = (cross_entropy([2, 1.2, 0, 2], 2) + cross_entropy([0, 1.6, 2, 0], 1.6)) / 2
+    some = (cross_entropy([2, 1.2, 0], 2) + cross_entropy([0, 1.6, 2, 0], 1.6)) / 2
+
+    loss = clip_contrastive_loss(images, texts, 2.0, wrong_features=wrong)
+    masked = clip_contrastive_loss(images, texts, 2.0, wrong_features=wrong, not_wrong=left_out)
+
+    assert loss.item() == pytest.approx((every + over_images) / 2, abs=1e-6)
+    assert masked.item() == pytest.approx((some + over_images) / 2, abs=1e-6)
+    with pytest.raises(ValueError, match=r"\(2, 2\), not \(2, 3\)"):
+        clip_contrastive_loss(
+            images, texts, 2.0, wrong_features=wrong, not_wrong=torch.zeros(2, 3).bool()
+        )

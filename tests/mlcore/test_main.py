@@ -189,7 +189,7 @@ def test_train_writes_a_model_and_evaluates_what_was_held_out(
     status, text, err = run(capsys, [*train, "--hold-out", 3])
 
     assert (status, err) == (0, "")
-    assert "Trained on 17 pictures with 17 captions" in text
+    assert "on 17 pictures with 17 captions" in text
     assert "3 queries, gallery of 3" in text
     assert load_encoder(out).dim == 512
     status, _, err = run(capsys, train)

@@ -1,73 +1,41 @@
-"""Training of heads on the real towers, with few pictures of flat colours."""
+"""Training of the starter on its real towers, with few pictures of flat colours."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from mlcore.checkpoints import verify_checkpoint
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.encoder import load_encoder
 from mlcore.errors import TrainingError
 from mlcore.evaluation import EvalConfig, evaluate_retrieval
-from mlcore.progress import NoProgress
-from mlcore.training import Features, TrainConfig, _rate, fine_tune, tower_features
-
-COLOURS = {
-    "red": (220, 20, 20), "green": (20, 160, 40), "blue": (30, 60, 220), "yellow": (240, 230, 40),
-    "black": (10, 10, 10), "white": (245, 245, 245), "orange": (250, 140, 10),
-    "purple": (130, 30, 180),
-}  # fmt: skip
-PLACES = {"left": (0, 0, 20, 64), "right": (44, 0, 64, 64), "top": (0, 0, 64, 20)}
-
-
-def picture(colour: str, place: str) -> Callable[[], bytes]:
-    def read() -> bytes:
-        image = Image.new("RGB", (64, 64), (128, 128, 128))
-        image.paste(COLOURS[colour], PLACES[place])
-        stream = BytesIO()
-        image.save(stream, "PNG")
-        return stream.getvalue()
-
-    return read
-
-
-@pytest.fixture(scope="module")
-def data() -> CaptionDataset:
-    return CaptionDataset(
-        CaptionedImage(
-            f"{colour} {place}",
-            (f"a {colour} bar on the {place}", f"the {place} is {colour}"),
-            picture(colour, place),
-        )
-        for colour in COLOURS
-        for place in PLACES
-    )
+from mlcore.training import TrainConfig, fine_tune
+from tests.mlcore.training_data import BARS, COLOURS, Watcher, bar, bars, prepared_run
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig(
+        start="fresh",
         epochs=60,
         batch_size=24,
         image_dropout=0.1,
         dim=32,
         hidden=32,
-        mirrored=False,
+        augment="none",
         cache_dir=tmp_path_factory.mktemp("cache"),
     )
 
 
-@pytest.fixture(scope="module")
-def features(data: CaptionDataset, config: TrainConfig) -> Features:
-    return tower_features(data, config, NoProgress())
+@pytest.fixture
+def data() -> CaptionDataset:
+    return bars()
 
 
-@pytest.mark.usefixtures("features")
 def test_it_learns_what_the_captions_say(
     data: CaptionDataset, config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -82,16 +50,30 @@ def test_it_learns_what_the_captions_say(
     metrics = evaluate_retrieval(encoder, data, EvalConfig(ks=(1,)))
     # Chance is 1 in 24; left and right look alike to towers that average over the picture.
     assert metrics.text_to_image.hit_rate[1] > 0.6
-    stored = verify_checkpoint(result.directory).config()
+    stored = json.loads((result.directory / "training.json").read_text())
     assert stored["recipe"]["epochs"] == 60
-    assert stored["pictures"] == 24
+    assert stored["data"]["pictures"] == 24
 
 
-@pytest.mark.usefixtures("features")
+def test_the_text_tower_learns_with_fresh_heads(
+    data: CaptionDataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    """As the shipped starter is made: factors in the text tower, a running mean, validation."""
+    lora = replace(
+        config, tune="lora", epochs=40, learning_rate=1e-3, weight_averaging=0.9, augment="mirror",
+        tower_dropout=0.0,
+    )  # fmt: skip
+    result = fine_tune("starter", data, lora, out_dir=tmp_path / "lora")
+
+    assert result.losses[-1] < result.losses[0] / 4
+    metrics = evaluate_retrieval(load_encoder(result.directory), data, EvalConfig(ks=(1,)))
+    assert metrics.text_to_image.hit_rate[1] > 0.6
+
+
 def test_a_seed_gives_the_same_weights_again_and_another_does_not(
     data: CaptionDataset, config: TrainConfig, tmp_path: Path
 ) -> None:
-    short = replace(config, epochs=3)
+    short = replace(config, epochs=2, tune="lora")
 
     def weights(name: str, config: TrainConfig) -> str:
         directory = fine_tune("starter", data, config, out_dir=tmp_path / name).directory
@@ -103,53 +85,37 @@ def test_a_seed_gives_the_same_weights_again_and_another_does_not(
     assert weights("three", replace(short, seed=1)) != first
 
 
-@pytest.mark.usefixtures("features")
-def test_the_random_state_outside_is_left_alone(
+def test_the_cache_is_used_and_belongs_to_its_data(
     data: CaptionDataset, config: TrainConfig, tmp_path: Path
 ) -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-
-    fine_tune("starter", data, replace(config, epochs=1), out_dir=tmp_path / "heads")
-
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_the_cache_is_used_and_belongs_to_its_data(
-    data: CaptionDataset, config: TrainConfig, features: Features
-) -> None:
     assert config.cache_dir is not None
-    before = sorted(config.cache_dir.iterdir())
+    short = replace(config, epochs=1)
 
-    class Watcher(NoProgress):
-        reports = 0
+    def phases(data: CaptionDataset, name: str) -> set[str]:
+        watcher = Watcher()
+        fine_tune("starter", data, short, out_dir=tmp_path / name, progress=watcher)
+        return {message for _, _, message in watcher.reports}
 
-        def report(self, done: int, total: int, message: str = "") -> None:
-            self.reports += 1
+    fine_tune("starter", data, short, out_dir=tmp_path / "first")
+    before = {path: path.stat().st_mtime_ns for path in config.cache_dir.iterdir()}
+    assert phases(data, "again") == {"epoch 1 of 1"}
+    assert {path: path.stat().st_mtime_ns for path in config.cache_dir.iterdir()} == before
 
-    watcher = Watcher()
-    again = tower_features(data, config, watcher)
-    assert torch.equal(again.images, features.images)
-    assert torch.equal(again.texts, features.texts)
-    assert watcher.reports == 0
-    assert sorted(config.cache_dir.iterdir()) == before
-
-    fewer = CaptionDataset(data[index] for index in range(16))
-    tower_features(fewer, config, watcher)
-    assert watcher.reports > 0
-    assert len(sorted(config.cache_dir.iterdir())) == len(before) + 1
+    fewer = data.subset(range(16))
+    assert phases(fewer, "fewer") == {"pictures", "captions", "epoch 1 of 1"}
+    assert len(list(config.cache_dir.iterdir())) == len(before) + 2
 
 
-def test_mirrored_pictures_are_a_second_view(data: CaptionDataset, config: TrainConfig) -> None:
-    few = CaptionDataset(data[index] for index in range(3))
-    views = tower_features(few, replace(config, mirrored=True), NoProgress()).images
+def test_mirrored_pictures_are_a_second_view(
+    data: CaptionDataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    run = prepared_run("starter", data, replace(config, augment="mirror"), tmp_path)
+    views = run.inputs.images.features  # type: ignore[union-attr]
 
-    assert views.shape[0] == 2
+    assert views.shape[:2] == (2, 24)
     assert not torch.allclose(views[0, 0], views[1, 0], atol=1e-2)  # left becomes right
 
 
-@pytest.mark.usefixtures("features")
 def test_a_wrecking_rate_is_stopped_with_the_step(
     data: CaptionDataset, config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -158,66 +124,22 @@ def test_a_wrecking_rate_is_stopped_with_the_step(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("features")
-def test_asked_to_stop_it_stops_and_leaves_nothing(
-    data: CaptionDataset, config: TrainConfig, tmp_path: Path
-) -> None:
-    class Impatient(NoProgress):
-        asked = 0
-
-        def should_stop(self) -> bool:
-            self.asked += 1
-            return self.asked > 5
-
-    impatient = Impatient()
-    with pytest.raises(TrainingError, match="stopped"):
-        fine_tune("starter", data, config, out_dir=tmp_path / "heads", progress=impatient)
-    assert impatient.asked == 6
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_cannot_be_trained_is_refused_before_the_towers_are_loaded(
-    data: CaptionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mlcore.training.Towers", None)
-    few = CaptionDataset(data[index] for index in range(15))
-    taken = tmp_path / "taken"
-    taken.mkdir()
-
-    with pytest.raises(TrainingError, match="at least 16"):
-        fine_tune("starter", few, TrainConfig(), out_dir=tmp_path / "x")
-    with pytest.raises(TrainingError, match="exists already"):
-        fine_tune("starter", data, TrainConfig(), out_dir=taken)
-    with pytest.raises(TrainingError, match="not from 'team/clip'"):
-        fine_tune("team/clip", data, TrainConfig(), out_dir=tmp_path / "x")  # type: ignore[arg-type]
-
-
-@pytest.mark.usefixtures("features")
-def test_equal_captions_and_equal_files_are_no_negatives(
-    config: TrainConfig, tmp_path: Path
-) -> None:
-    """Pairs that all say the same, or all show the same, give nothing to tell apart."""
-    one_file = CaptionDataset(
-        CaptionedImage(str(number), (f"caption {number}",), picture("red", "left"))
+def sames() -> Iterator[CaptionDataset]:
+    yield CaptionDataset(
+        CaptionedImage(str(number), (f"caption {number}",), bar("red", "left"))
         for number in range(16)
     )
-    one_caption = CaptionDataset(
-        CaptionedImage(name, ("A Bar", "a bar"), picture(*name.split()))
-        for name in [f"{colour} {place}" for colour in COLOURS for place in PLACES]
+    yield CaptionDataset(
+        CaptionedImage(f"{colour} {place}", ("A Bar", "a bar"), bar(colour, place))
+        for colour in COLOURS
+        for place in BARS
     )
-    for number, data in enumerate((one_file, one_caption)):
-        result = fine_tune(
-            "starter", data, replace(config, epochs=2), out_dir=tmp_path / str(number)
-        )
-        assert result.losses == pytest.approx((0.0, 0.0), abs=1e-6)
 
 
-def test_the_rate_climbs_and_falls() -> None:
-    rates = [_rate(step, 100, 0.1) for step in range(100)]
-
-    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
-    assert rates[10] == pytest.approx(1.0)
-    assert rates[55] == pytest.approx(0.5)
-    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < 0.001
-    assert _rate(0, 1, 0.1) == 1.0
+@pytest.mark.parametrize("data", [*sames()], ids=["one file", "one caption"])
+def test_equal_captions_and_equal_files_are_no_negatives(
+    data: CaptionDataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    """Pairs that all say the same, or all show the same, give nothing to tell apart."""
+    result = fine_tune("starter", data, replace(config, epochs=2), out_dir=tmp_path / "heads")
+    assert result.losses == pytest.approx((0.0, 0.0), abs=1e-6)

@@ -11,8 +11,20 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
-from gallery.models import Failure, Image, ImageEmbedding, IndexVersion, Job, Tag, WorkerPulse
+from gallery.models import (
+    Failure,
+    Image,
+    ImageEmbedding,
+    IndexVersion,
+    Job,
+    ModelVersion,
+    Promotion,
+    SavedQuerySet,
+    Tag,
+    WorkerPulse,
+)
 from gallery.models.image import Visibility
+from tests.learning import candidate, measured, query_set, training
 from tests.pages.conftest import broken, uploaded
 from tests.pictures_of_colours import add_picture, run
 
@@ -21,6 +33,7 @@ pytestmark = pytest.mark.django_db
 MODELS = [model._meta.model_name for model in apps.get_app_config("gallery").get_models()]
 IMAGES = "/admin/gallery/image/"
 INDEXES = "/admin/gallery/indexversion/"
+MODEL_VERSIONS = "/admin/gallery/modelversion/"
 
 
 @pytest.fixture
@@ -43,6 +56,10 @@ def test_every_table_is_there(boss: Client, indexed: dict[str, Image]) -> None:
     Failure.objects.record(Failure.Stage.EMBED, "Picture 1", "Bad.", image=indexed["red"])
     WorkerPulse.objects.beat("worker@here", "default")
     indexed["red"].tags.add(Tag.objects.create(name="plain"))
+    measured(ModelVersion.objects.get(), {"red": (indexed["red"], 1)})
+    query_set({"red": [indexed["red"]]})
+    training()
+    Promotion.objects.create(model_version=ModelVersion.objects.get())
     for model in apps.get_app_config("gallery").get_models():
         if model._meta.auto_created:
             continue
@@ -57,7 +74,10 @@ def test_every_table_is_there(boss: Client, indexed: dict[str, Image]) -> None:
 def test_rows_that_the_program_writes_cannot_be_made_or_rewritten_by_hand(
     boss: Client, indexed: dict[str, Image]
 ) -> None:
-    for name in ("imageembedding", "modelversion", "indexversion", "job", "failure", "workerpulse"):
+    for name in (
+        "imageembedding", "modelversion", "indexversion", "job", "failure", "workerpulse",
+        "evaluation", "promotion", "savedqueryset", "savedquery", "jobmetric",
+    ):  # fmt: skip
         assert boss.get(f"/admin/gallery/{name}/add/").status_code == 403, name
     job = Job.objects.latest("pk")
     boss.post(f"/admin/gallery/job/{job.pk}/change/", {"status": "queued", "error": "forged"})
@@ -166,15 +186,41 @@ def test_deleting_pictures_takes_their_files_along(
         assert not default_storage.exists(str(image.file.name))
 
 
-def test_the_embed_action_queues_a_job_that_can_be_watched(
+def test_the_embed_action_asks_first_and_queues_a_job_that_can_be_watched(
     boss: Client, picture: Image, hidden: Image
 ) -> None:
     html = act(boss, IMAGES, "embed", picture.pk)
+    assert "Embed 1 picture?" in html
+    assert "1 picture has no vector yet" in html
+    assert not Job.objects.exists()
+    html = act(boss, IMAGES, "embed", picture.pk, confirmed="yes")
     job = Job.objects.get()
     assert job.kind == Job.Kind.EMBED
     assert job.params == {"images": [picture.pk]}
     assert job.created_by is not None
     assert f'<a href="{reverse("gallery:job", args=[job.pk])}">' in html
+
+
+def test_pictures_that_have_a_vector_are_told_from_those_that_get_one(
+    boss: Client, indexed: dict[str, Image]
+) -> None:
+    new = add_picture("red", shade=3)
+    html = act(boss, IMAGES, "embed", new.pk, indexed["red"].pk)
+    assert "Embed 2 pictures?" in html
+    assert "1 picture has no vector yet" in html
+
+
+def test_all_of_a_list_is_confirmed_as_all_of_it(boss: Client, picture: Image) -> None:
+    """Not as one field of the form for each: there may be more of them than a form may have."""
+    chosen = [picture, *(add_picture("blue", shade=shade) for shade in range(12))]
+    every = {"select_across": "1"}
+    html = act(boss, IMAGES, "embed", picture.pk, **every)
+    assert "Embed 13 pictures?" in html
+    assert html.count("<li>blue-") == 10
+    assert html.count('name="_selected_action"') == 1
+    assert '<input type="hidden" name="select_across" value="1">' in html
+    act(boss, IMAGES, "embed", picture.pk, confirmed="yes", **every)
+    assert Job.objects.get().params == {"images": sorted(image.pk for image in chosen)}
 
 
 @pytest.mark.parametrize("url", [IMAGES, INDEXES])
@@ -212,20 +258,89 @@ def test_make_active_asks_first_and_then_goes_back(boss: Client, indexed: dict[s
     assert "Choose one index" in act(boss, INDEXES, "make_active", former.pk, live.pk)
 
 
+def test_models_are_evaluated_and_taught(boss: Client, indexed: dict[str, Image]) -> None:
+    live = ModelVersion.objects.get()
+    tuned = candidate(live)
+    html = act(boss, MODEL_VERSIONS, "evaluate", live.pk, tuned.pk)
+    assert "Evaluate 2 models?" in html
+    assert "<li>tuned" in html
+    assert not Job.objects.filter(kind=Job.Kind.EVALUATE).exists()
+    html = act(boss, MODEL_VERSIONS, "evaluate", live.pk, tuned.pk, confirmed="yes")
+    assert html.count("Queued: ") == 2
+    asked = Job.objects.filter(kind=Job.Kind.EVALUATE).values_list("params__model", flat=True)
+    assert set(asked) == {live.pk, tuned.pk}
+    html = act(boss, MODEL_VERSIONS, "fine_tune", tuned.pk)
+    assert f'<option value="{tuned.pk}" selected>' in html
+    assert "Choose one model." in act(boss, MODEL_VERSIONS, "fine_tune", live.pk, tuned.pk)
+
+
+def test_promoting_asks_first(boss: Client, indexed: dict[str, Image]) -> None:
+    live = ModelVersion.objects.get()
+    tuned, refused = candidate(live, passed=True), candidate(live, "refused", passed=False)
+    html = act(boss, MODEL_VERSIONS, "promote", tuned.pk)
+    assert "Promote tuned?" in html
+    assert "Passed the gate. On 90 held-out queries its hit rate at 5 is 0.610" in html
+    assert "Pictures to embed with it first: 8." in html
+    assert not Job.objects.filter(kind=Job.Kind.PROMOTE).exists()
+    assert "Queued: " in act(boss, MODEL_VERSIONS, "promote", tuned.pk, confirmed="yes")
+    html = act(boss, MODEL_VERSIONS, "promote", refused.pk, confirmed="yes")
+    assert "Say why it goes live." in html
+    act(boss, MODEL_VERSIONS, "promote", refused.pk, confirmed="yes", reason="A test.")
+    jobs = Job.objects.filter(kind=Job.Kind.PROMOTE).order_by("pk")
+    assert [(job.params["model"], job.params["override_reason"]) for job in jobs] == [
+        (tuned.pk, ""),
+        (refused.pk, "A test."),
+    ]
+    assert "is live already" in act(boss, MODEL_VERSIONS, "promote", live.pk, confirmed="yes")
+
+
+def test_query_sets_are_looked_at_and_deleted(boss: Client, indexed: dict[str, Image]) -> None:
+    saved = query_set({"something red": [indexed["red"]]})
+    url = f"/admin/gallery/savedqueryset/{saved.pk}"
+    html = boss.get(f"{url}/change/").content.decode()
+    assert "something red" in html
+    assert (
+        reverse("gallery:query-set", args=[saved.pk])
+        in boss.get("/admin/gallery/savedqueryset/").content.decode()
+    )
+    boss.post(f"{url}/delete/", {"post": "yes"})
+    assert not SavedQuerySet.objects.exists()
+
+
 def test_jobs_are_watched_cancelled_and_repeated(boss: Client) -> None:
     job = Job.objects.create(kind=Job.Kind.EMBED, done=30, total=40)
     jobs = "/admin/gallery/job/"
     html = boss.get(jobs).content.decode()
     assert '<progress max="40" value="30" aria-label="Progress"></progress> 75 %' in html
     assert reverse("gallery:job", args=[job.pk]) in html
-    assert "is being stopped" in act(boss, jobs, "cancel", job.pk)
+    old = Job.objects.create(kind=Job.Kind.INDEX, status=Job.Status.FAILED)
+
+    html = act(boss, jobs, "cancel", job.pk, old.pk)
+    assert "Cancel 1 job?" in html
+    assert f"<li>{job}</li>" in html
+    assert "1 more has ended already; nothing happens to it." in html
+    html = act(boss, jobs, "retry", job.pk, old.pk)
+    assert "Start 1 job again?" in html
+    assert f"<li>{old}</li>" in html
+    assert "1 more has not ended yet; it goes on as it is." in html
+    assert set(Job.objects.values_list("status", flat=True)) == {"queued", "failed"}
+
+    assert "is being stopped" in act(boss, jobs, "cancel", job.pk, confirmed="yes")
     assert "nothing to cancel" in act(boss, jobs, "cancel", job.pk)
-    assert f"Job {job.pk + 1}: Embed pictures" in act(boss, jobs, "retry", job.pk)
+    assert "Start 2 jobs again?" in act(boss, jobs, "retry", job.pk, old.pk)
+    html = act(boss, jobs, "retry", job.pk, confirmed="yes")
+    assert f"Job {old.pk + 1}: Embed pictures" in html
 
 
-def test_failures_are_tried_again(boss: Client, picture: Image) -> None:
+def test_failures_are_tried_again_once_it_is_confirmed(boss: Client, picture: Image) -> None:
+    failures = "/admin/gallery/failure/"
     Failure.objects.record(Failure.Stage.EMBED, "Picture 1", "Bad.", image=picture)
-    html = act(boss, "/admin/gallery/failure/", "retry", Failure.objects.get().pk)
+    failure = Failure.objects.get()
+    html = act(boss, failures, "retry", failure.pk)
+    assert "Try 1 item again?" in html
+    assert "<li>Embedding, Picture 1: Bad.</li>" in html
+    assert not Job.objects.exists()
+    html = act(boss, failures, "retry", failure.pk, confirmed="yes")
     job = Job.objects.get()
     assert job.params == {"images": [picture.pk]}
     assert reverse("gallery:job", args=[job.pk]) in html
@@ -255,9 +370,14 @@ def test_staff_who_may_only_look_get_no_action(
         assert 'name="action"' not in html, url
         assert "Upload pictures" not in html
         assert "Rebuild the index" not in html
-    act(client, IMAGES, "embed", indexed["red"].pk)
+    act(client, IMAGES, "embed", indexed["red"].pk, confirmed="yes")
     act(client, IMAGES, "rebuild_index", indexed["red"].pk, confirmed="yes")
     act(client, INDEXES, "make_active", former.pk, confirmed="yes")
+    allow(staff, "view_modelversion")
+    client.force_login(User.objects.get(pk=staff.pk))
+    tuned = candidate(ModelVersion.objects.get(), passed=True)
+    for action in ("evaluate", "promote"):
+        act(client, MODEL_VERSIONS, action, tuned.pk, confirmed="yes")
     assert Job.objects.count() == jobs
     former.refresh_from_db()
     assert not former.is_active

@@ -1,17 +1,20 @@
 """The files of pictures: to whom, as what, and how often."""
 
 import io
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 from PIL import Image as PillowImage
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from gallery.models import Image
-from tests.pictures_of_colours import colour_jpeg
+from gallery.views.sources import sources
+from tests.pictures_of_colours import add_many, colour_jpeg
 
 RENDITIONS = ("gallery:thumbnail", "gallery:display")
 
@@ -65,7 +68,8 @@ def test_a_hidden_picture_is_not_there_for_others(
 ) -> None:
     url = reverse(name, args=[hidden.pk])
     kind = name.partition(":")[2]
-    known = {"If-None-Match": f'"{hidden.sha256}-{kind}"'}
+    side = {"thumbnail": "480-webp", "display": "1600-webp"}.get(kind, "")
+    known = {"If-None-Match": f'"{hidden.sha256}-{side}"'}
     assert client.get(url, headers=known).status_code == 404
     client.force_login(member)
     assert client.get(url, headers=known).status_code == 404
@@ -132,3 +136,89 @@ def test_a_thumbnail_costs_one_query(
 ) -> None:
     with django_assert_num_queries(1):
         client.get(reverse("gallery:thumbnail", args=[picture.pk]))
+
+
+@pytest.fixture
+def large(db: None) -> Image:
+    [image] = add_many(1, size=(1000, 500))
+    return image
+
+
+SIZES = [(240, (240, 120)), (480, (480, 240)), (960, (960, 480)), (1600, (1000, 500))]
+
+
+@pytest.mark.parametrize("kind", Image.RENDITION_FORMATS)
+@pytest.mark.parametrize(("side", "size"), SIZES)
+def test_every_size_and_format_is_made_once(
+    client: Client, large: Image, side: int, size: tuple[int, int], kind: str
+) -> None:
+    url = reverse("gallery:rendition", args=[large.pk, side, kind])
+    first = client.get(url)
+    data = content(first)
+    assert first["Content-Type"] == f"image/{kind}"
+    assert int(first["Content-Length"]) == len(data)
+    with PillowImage.open(io.BytesIO(data)) as image:  # noqa: TID251 - looking only
+        assert (image.format, image.size) == (kind.upper(), size)
+    name = large.rendition_name(side, kind)
+    with default_storage.open(name) as kept:
+        assert kept.read() == data
+    if name not in large.admitted_names:
+        default_storage.delete(large.display_name)  # what it would be made of
+    assert content(client.get(url)) == data
+
+
+@pytest.mark.parametrize("path", ["241.webp", "480.gif", "480.jpg", "99999999999999999999.webp"])
+def test_other_sizes_and_formats_are_not_served(client: Client, large: Image, path: str) -> None:
+    assert client.get(f"{large.get_absolute_url()}{path}").status_code == 404
+
+
+def test_every_rendition_of_a_hidden_picture_is_hidden(
+    client: Client, hidden: Image, staff: User
+) -> None:
+    urls = [
+        reverse("gallery:rendition", args=[hidden.pk, side, kind])
+        for side in Image.RENDITION_SIDES
+        for kind in Image.RENDITION_FORMATS
+    ]
+    client.force_login(staff)
+    assert {client.get(url)["Cache-Control"] for url in urls} == {"private, no-cache"}
+    client.logout()
+    assert {client.get(url).status_code for url in urls} == {404}
+
+
+def test_what_was_made_of_a_picture_goes_with_it(
+    client: Client,
+    large: Image,
+    staff: User,
+    data_dir: Path,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    for side, kind in ((240, "webp"), (960, "avif")):
+        content(client.get(reverse("gallery:rendition", args=[large.pk, side, kind])))
+    client.force_login(staff)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("gallery:image-delete", args=[large.pk]))
+    assert [path for path in data_dir.rglob("*") if path.is_file()] == []
+
+
+def test_a_damaged_file_is_said_and_logged(
+    client: Client, large: Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    default_storage.save(large.display_name, ContentFile(b"torn"))
+    assert client.get(reverse("gallery:rendition", args=[large.pk, 240, "avif"])).status_code == 404
+    assert large.display_name in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((3000, 1500), "240.webp 240w, 480.webp 480w, 960.webp 960w, 1600.webp 1600w"),
+        ((500, 1000), "240.webp 120w, 480.webp 240w, 960.webp 480w, 1600.webp 500w"),
+        ((500, 375), "240.webp 240w, 480.webp 480w, 1600.webp 500w"),
+        ((224, 224), "1600.webp 224w"),
+    ],
+)
+def test_a_browser_is_offered_each_size_once(size: tuple[int, int], expected: str) -> None:
+    found = sources(Image(pk=7, width=size[0], height=size[1]))
+    assert found.webp.replace("/images/7/", "") == expected
+    assert found.avif == found.webp.replace("webp", "avif")

@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from gallery.models import Caption, Collection, Image, Tag
 from gallery.models.image import Visibility
+from tests.pages.conftest import HTMX
 from tests.pictures_of_colours import add_picture
 
 
@@ -24,10 +25,12 @@ def test_everybody_sees_the_picture_and_its_words(client: Client, picture: Image
     picture.tags.add(Tag.objects.create(name="plain"))
     html = page(client, picture)
     assert f'src="/images/{picture.pk}/display.webp" alt="A red square" width="48"' in html
-    assert '<h1 id="picture-heading">A red square</h1>' in html
-    assert "<li>All of it is red</li>" in html
+    assert f'srcset="/images/{picture.pk}/1600.avif 48w"' in html
+    assert f'data-copies="/images/{picture.pk}/"' in html
+    assert '<h1 id="picture-heading" dir="auto">A red square</h1>' in html
+    assert '<li dir="auto">All of it is red</li>' in html
     assert 'href="/?tag=plain"' in html
-    assert 'href="/?collection=Squares%20%26%20more">Squares &amp; more</a>' in html
+    assert 'href="/?collection=Squares%20%26%20more" dir="auto">Squares &amp; more</a>' in html
     assert "48 × 40 pixels" in html
     assert f'href="/?like={picture.pk}"' in html
     assert f'hx-get="/images/{picture.pk}/similar/"' in html
@@ -130,3 +133,32 @@ def test_deleting_asks_first_and_takes_the_files_along(
     assert not Image.objects.filter(pk=picture.pk).exists()
     assert not any(default_storage.exists(name) for name in names)
     assert staff_client.get(picture.get_absolute_url()).status_code == 404
+
+
+def test_the_words_alone_are_for_the_gallery(client: Client, picture: Image, staff: User) -> None:
+    url = picture.get_absolute_url()
+    response = client.get(url, headers=HTMX)
+    html = response.content.decode()
+    assert html.count("<h1") == html.count("<html") == 0
+    assert '<h2 id="lightbox-heading" dir="auto">A red square</h2>' in html
+    assert '<li dir="auto">All of it is red</li>' in html
+    assert "HX-Request" in response["Vary"]
+    assert reverse("gallery:image-collect", args=[picture.pk]) not in html
+    client.force_login(staff)
+    html = client.get(url, headers=HTMX).content.decode()
+    assert reverse("gallery:image-collect", args=[picture.pk]) in html
+
+
+def test_staff_put_a_picture_into_a_collection(staff_client: Client, picture: Image) -> None:
+    url = reverse("gallery:image-collect", args=[picture.pk])
+    html = staff_client.post(url, {"collection": " Shapes "}, headers=HTMX).content.decode()
+    assert "It is in “Shapes” now." in html
+    picture.refresh_from_db()
+    assert str(picture.collection) == "Shapes"
+    response = staff_client.post(url, {"collection": "c" * 121}, headers=HTMX)
+    assert response.status_code == 422
+    assert "at most 120 characters" in response.content.decode()
+    assert staff_client.post(url, {"collection": ""})["Location"] == picture.get_absolute_url()
+    picture.refresh_from_db()
+    assert picture.collection is None
+    assert staff_client.get(url).status_code == 405

@@ -75,6 +75,36 @@ def test_no_rate_is_made_up() -> None:
             "3 pictures added, 2 already there, 1 refused, 15 captions read.",
         ),
         ("train", {"best_epoch": 3}, "best epoch: 3."),
+        (
+            "train",
+            {"name": "n", "pictures": 90, "captions": 1, "best epoch": 3, "gate": "passed"},
+            "n was trained on 90 pictures with 1 caption. The best epoch was 3. It passed the gate "
+            "and can go live.",
+        ),
+        (
+            "train",
+            {
+                "name": "n",
+                "pictures": 9,
+                "captions": 9,
+                "left out": 2,
+                "gate": "failed",
+                "reasons": ["It is worse."],
+            },
+            "n was trained on 9 pictures with 9 captions. 2 were left out, as they look like "
+            "held-out ones. The gate refuses it. It is worse.",
+        ),
+        (
+            "evaluate",
+            {"model": "m", "queries": 1, "gallery": 1000, "hit_rate@5": 0.5, "mrr": 0.25},
+            "m, 1 query among 1,000: Hit rate at 5 0.500, MRR 0.250.",
+        ),
+        (
+            "promote",
+            {"name": "n", "index": 4, "embedded": 300, "gate": "overridden"},
+            "n is live with index 4; 300 pictures embedded anew. The gate was passed over, with "
+            "the reason that was given.",
+        ),
     ],
 )
 def test_outcomes(kind: str, result: dict[str, object], sentence: str) -> None:
@@ -91,4 +121,4 @@ def test_states() -> None:
 
 def test_long_parameters_are_cut_short() -> None:
     card = JobCard(Job(params={"images": list(range(1, 1001)), "path": "/a"}))
-    assert card.details == [("images", "1, 2, 3, 4, 5 and 995 more"), ("path", "/a")]
+    assert card.details == [("pictures", "1, 2, 3, 4, 5 and 995 more"), ("path", "/a")]

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from gallery.models import Collection, Image, Job, Tag
-from tests.pages.conftest import HTMX, broken, sent, uploaded
+from tests.pages.conftest import broken, sent, uploaded
 from tests.pictures import every_format
 
 pytestmark = pytest.mark.django_db
@@ -76,15 +76,6 @@ def test_the_same_file_twice_in_one_upload_is_one_picture(staff_client: Client) 
     html = staff_client.post(UPLOAD, {**PLAIN, "pictures": files}).content.decode()
     assert "1 new, 1 already there" in html
     assert Image.objects.count() == 1
-
-
-def test_htmx_gets_the_results_alone(staff_client: Client) -> None:
-    data = {"visibility": "private", "pictures": [uploaded("red")]}
-    response = staff_client.post(UPLOAD, data, headers=HTMX)
-    html = response.content.decode()
-    assert "<html" not in html
-    assert "1 new" in html
-    assert Image.objects.get().visibility == "private"
 
 
 def test_a_file_that_is_too_large_is_refused_and_the_others_are_not(

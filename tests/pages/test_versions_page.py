@@ -34,14 +34,18 @@ def test_the_list(
     former, live = two
     add_picture("red", shade=8)
     run(Job.Kind.EMBED)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(11):
         html = staff_client.get(VERSIONS).content.decode()
-    assert html.count('<span class="badge succeeded">Live</span>') == 2  # an index and its model
+    assert html.count('<span class="badge succeeded">Live</span>') == 3  # model, row, index
     assert reverse("gallery:version-make-active", args=[former.pk]) in html
     assert reverse("gallery:version-make-active", args=[live.pk]) not in html
     assert live.model_version.fingerprint[:8] in html
     assert "1 picture came after the live index was built" in html
-    assert '<td data-label="Vectors">10</td>' in html
+    assert "10 of 10 pictures" in page_of(staff_client, live.model_version_id)
+
+
+def page_of(client: Client, model: int) -> str:
+    return client.get(reverse("gallery:model", args=[model])).content.decode()
 
 
 def test_nothing_yet(staff_client: Client) -> None:

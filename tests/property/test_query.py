@@ -15,7 +15,7 @@ from tests.services import effort
 
 pytestmark = pytest.mark.django_db
 
-CASES = 150 * effort()
+CASES = 60 * effort()
 """Strings for each test; there are three of them."""
 
 HOSTILE = [

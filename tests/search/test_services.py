@@ -1,5 +1,7 @@
 """Queries through the whole search: form, encoder, index, database."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -10,7 +12,8 @@ from gallery.selectors import ImageFilter
 from gallery.services import versions
 from mlcore.errors import ImageRejectedError, InvalidQueryError
 from search.engine import NoActiveIndexError, engine_room, get_engine
-from search.services import QueryImage, SearchPage, SearchQuery, UnknownImageError, search_images
+from search.query import GalleryPicture, Part, QueryImage, SearchQuery, Subject, Words
+from search.services import SearchPage, UnknownImageError, search_images
 from tests.encoders import ColourEncoder
 from tests.pictures_of_colours import add_picture, colour_jpeg, index_everything, run
 
@@ -21,13 +24,13 @@ def found(page: SearchPage) -> list[str]:
     return [result.image.title.split("-")[0] for result in page.results]
 
 
-def ask(**query: object) -> SearchPage:
-    return search_images(SearchQuery(**query), user=None)  # type: ignore[arg-type]
+def ask(*subjects: str | Subject, **options: Any) -> SearchPage:
+    return search_images(SearchQuery.of(*subjects, **options), user=None)
 
 
 def test_words_find_the_picture_that_they_mean(indexed: dict[str, Image]) -> None:
     for colour in indexed:
-        page = ask(text=f"something {colour}", limit=1)
+        page = ask(f"something {colour}", limit=1)
         assert found(page) == [colour]
         assert page.results[0].score > 0.95
         assert page.has_next
@@ -35,7 +38,7 @@ def test_words_find_the_picture_that_they_mean(indexed: dict[str, Image]) -> Non
 
 def test_a_picture_finds_its_like(indexed: dict[str, Image]) -> None:
     example = QueryImage("example.jpg", colour_jpeg("green", shade=15))
-    assert found(ask(image=example, limit=1)) == ["green"]
+    assert found(ask(example, limit=1)) == ["green"]
 
 
 def test_words_and_picture_together_and_their_weights(indexed: dict[str, Image]) -> None:
@@ -43,21 +46,23 @@ def test_words_and_picture_together_and_their_weights(indexed: dict[str, Image])
         add_picture(colour, shade=12)
     index_everything()
     red = QueryImage("red.jpg", colour_jpeg("red"))
-    assert found(ask(text="blue", image=red, text_weight=1.0, limit=1)) == ["blue"]
-    assert found(ask(text="blue", image=red, text_weight=0.0, limit=1)) == ["red"]
-    assert set(found(ask(text="blue", image=red, limit=4))) == {"red", "blue"}
+    for weight, first in ((10.0, "blue"), (0.01, "red")):
+        query = SearchQuery((Part(Words("blue"), weight), Part(red)), limit=1)
+        assert found(search_images(query, user=None)) == [first]
+    assert set(found(ask("blue", red, limit=4))) == {"red", "blue"}
 
 
 def test_more_like_this_leaves_the_picture_itself_out(indexed: dict[str, Image]) -> None:
     twin = add_picture("red", shade=10)
     index_everything()
-    page = ask(like=(indexed["red"].pk,), limit=1)
+    page = ask(GalleryPicture(indexed["red"].pk), limit=1)
     assert [result.image for result in page.results] == [twin]
 
 
 def test_without_steers_away(indexed: dict[str, Image]) -> None:
-    assert set(found(ask(text="red blue", limit=2))) == {"red", "blue"}
-    assert "blue" not in found(ask(text="red blue", without="blue", limit=2))
+    assert set(found(ask("red blue", limit=2))) == {"red", "blue"}
+    query = SearchQuery((Part(Words("red blue")), Part(Words("blue"), wanted=False)), limit=2)
+    assert "blue" not in found(search_images(query, user=None))
 
 
 def test_a_new_picture_is_found_before_any_rebuild(indexed: dict[str, Image]) -> None:
@@ -68,14 +73,14 @@ def test_a_new_picture_is_found_before_any_rebuild(indexed: dict[str, Image]) ->
     live = IndexVersion.objects.active()
     assert live is not None
     assert live.count == len(indexed)
-    titles = [result.image for result in ask(text="red", limit=2).results]
+    titles = [result.image for result in ask("red", limit=2).results]
     assert fresh in titles
 
 
 def test_a_deleted_picture_is_gone_at_once(indexed: dict[str, Image]) -> None:
-    assert found(ask(text="red", limit=1)) == ["red"]
+    assert found(ask("red", limit=1)) == ["red"]
     indexed["red"].delete()
-    page = ask(text="red", limit=20)
+    page = ask("red", limit=20)
     assert "red" not in found(page)
     assert len(page.results) == len(indexed) - 1
 
@@ -84,29 +89,27 @@ def test_private_pictures_are_found_by_their_owner_and_staff_only(
     indexed: dict[str, Image], member: User, staff: User
 ) -> None:
     Image.objects.filter(pk=indexed["red"].pk).update(visibility="private", owner=member)
-    query = SearchQuery(text="red", limit=1)
+    query = SearchQuery.of("red", limit=1)
     assert found(search_images(query, user=None)) != ["red"]
     assert found(search_images(query, user=member)) == ["red"]
     assert found(search_images(query, user=staff)) == ["red"]
     with pytest.raises(UnknownImageError):
-        ask(like=(indexed["red"].pk,))
+        ask(GalleryPicture(indexed["red"].pk))
 
 
 def test_filters_keep_recall_whatever_they_let_through(indexed: dict[str, Image]) -> None:
     shelf = Collection.objects.create(name="Shelf")
     Image.objects.filter(pk=indexed["blue"].pk).update(collection=shelf)
-    page = ask(text="red", where=ImageFilter(collection="Shelf"), limit=5)
+    page = ask("red", where=ImageFilter(collection="Shelf"), limit=5)
     assert found(page) == ["blue"]
     assert not page.has_next
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(indexed: dict[str, Image]) -> None:
-    whole = found(ask(text="red", limit=8))
-    paged = [
-        name for offset in (0, 3, 6) for name in found(ask(text="red", limit=3, offset=offset))
-    ]
+    whole = found(ask("red", limit=8))
+    paged = [name for offset in (0, 3, 6) for name in found(ask("red", limit=3, offset=offset))]
     assert paged == whole
-    assert not ask(text="red", limit=3, offset=6).has_next
+    assert not ask("red", limit=3, offset=6).has_next
 
 
 def test_pages_hold_when_most_of_the_best_are_hidden(
@@ -115,7 +118,7 @@ def test_pages_hold_when_most_of_the_best_are_hidden(
     hidden = [add_picture("red", shade=shade) for shade in range(1, 60)]
     index_everything()
     Image.objects.filter(pk__in=[image.pk for image in hidden]).update(visibility="private")
-    page = ask(text="red", limit=8)
+    page = ask("red", limit=8)
     assert len(page.results) == 8
     assert found(page)[0] == "red"
 
@@ -124,13 +127,13 @@ def test_database_work_does_not_grow_with_the_page(indexed: dict[str, Image]) ->
     for shade in range(1, 30):
         add_picture("red", shade=shade, captions=("one", "two"))
     index_everything()
-    ask(text="warm up")
+    ask("warm up")
     counts = []
     for limit in (1, 30):
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            ask(text="red", limit=limit)
+            ask("red", limit=limit)
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 6, [query["sql"][:80] for query in queries]
 
@@ -139,26 +142,26 @@ def test_what_cannot_be_asked_is_said_in_words(indexed: dict[str, Image]) -> Non
     with pytest.raises(InvalidQueryError, match="Nothing to search for"):
         ask()
     with pytest.raises(ImageRejectedError, match=r"notes\.txt"):
-        ask(image=QueryImage("notes.txt", b"buy milk"))
+        ask(QueryImage("notes.txt", b"buy milk"))
     with pytest.raises(UnknownImageError, match="no picture 999"):
-        ask(like=(999,))
+        ask(GalleryPicture(999))
 
 
 def test_text_longer_than_the_model_reads_is_told(indexed: dict[str, Image]) -> None:
-    [notice] = ask(text="red " * 13).notices
+    [notice] = ask("red " * 13).notices
     assert "longer than the model reads" in notice
 
 
 def test_no_index_is_an_error_not_an_empty_answer(colours: ColourEncoder) -> None:
     with pytest.raises(NoActiveIndexError, match="No index is live yet"):
-        ask(text="red")
+        ask("red")
 
 
 def test_damaged_index_files_are_not_served_and_searches_go_on(indexed: dict[str, Image]) -> None:
     live = IndexVersion.objects.active()
     assert live is not None
     (live.path / "ids.npy").unlink()
-    page = ask(text="red", limit=1)
+    page = ask("red", limit=1)
     assert found(page) == ["red"]
     [notice] = page.notices
     assert "stored vectors" in notice
@@ -170,7 +173,7 @@ def test_an_answer_comes_wholly_from_one_version_through_a_swap(
 ) -> None:
     first = get_engine()
     run(Job.Kind.INDEX)
-    during = ask(text="red", limit=1)
+    during = ask("red", limit=1)
     assert during.engine.version in {first.version, IndexVersion.objects.active()}
     engine_room.wait_for_swap()
     assert get_engine().version == IndexVersion.objects.active() != first.version

@@ -96,7 +96,7 @@ class Command(BaseCommand):
                 [
                     *python,
                     *("celery", "--app", "contextvision_site", "worker"),
-                    *("--pool", "threads", "--concurrency", "2", "--queues", "default,train"),
+                    *("--pool", "threads", "--concurrency", "3", "--queues", "default,embed,train"),
                 ],
                 cwd=settings.BASE_DIR,
             )
@@ -172,9 +172,9 @@ def listing_digest(source: Path) -> str:
 
 
 def is_searchable() -> bool:
-    """Tell whether the live index is of the model of the settings and no picture lacks a vector."""
+    """Tell whether the live model is as it should be and no picture lacks a vector."""
     live = IndexVersion.objects.active()
-    if live is None or live.model_version.reference != settings.CONTEXTVISION_MODEL:
+    if live is None or not live.model_version.is_as_set:
         return False
     return not Image.objects.missing_embeddings(live.model_version).exists()
 

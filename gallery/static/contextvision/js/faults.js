@@ -9,14 +9,34 @@ function say(sentence) {
   place.replaceChildren(message);
 }
 
-document.addEventListener("htmx:sendError", () => {
-  say("The server cannot be reached. Look at your connection, then try again.");
+/* What could not be sent is sent again by a press, or as soon as the browser is connected. */
+let again = null;
+
+document.addEventListener("htmx:sendError", (event) => {
+  const { elt, requestConfig } = event.detail;
+  again = () => {
+    again = null;
+    place.replaceChildren();
+    if (elt.isConnected) htmx.trigger(elt, requestConfig.triggeringEvent?.type ?? "click");
+    else location.reload();
+  };
+  say(place.dataset.unreachable);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = place.dataset.retry;
+  button.addEventListener("click", () => again?.());
+  place.firstElementChild.append(" ", button);
 });
+
+addEventListener("online", () => again?.());
 
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 500) {
-    say("Something went wrong on the server. It has been written down in its log; try again.");
+    say(place.dataset.broken);
   }
 });
 
-document.addEventListener("htmx:beforeSwap", () => place.replaceChildren());
+document.addEventListener("htmx:beforeSwap", () => {
+  again = null;
+  place.replaceChildren();
+});

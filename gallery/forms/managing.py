@@ -1,0 +1,146 @@
+"""Pictures to look after: which are shown, and what is done with those that are chosen."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from gallery.forms.pictures import AUDIENCES, CollectionField, TagsField, read_lines
+from gallery.models import Caption, Collection, Image, Job, Tag
+from gallery.services.bulk import Change
+from gallery.services.images import set_captions
+
+CAPTIONS = [("", _("With or without captions")), ("without", _("Without captions"))]
+
+
+class ManagedFilterForm(forms.Form):
+    """Narrows the list; what cannot be read is passed over."""
+
+    words = forms.CharField(
+        label=_("Words in title or captions"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    collection = forms.ModelChoiceField(
+        label=_("Collection"),
+        queryset=Collection.objects.all(),
+        required=False,
+        empty_label=_("All collections"),
+        to_field_name="name",
+    )
+    tag = forms.CharField(
+        label=_("Tag"),
+        required=False,
+        max_length=60,
+        widget=forms.TextInput(attrs={"list": "tag-names", "autocomplete": "off"}),
+    )
+    visibility = forms.ChoiceField(
+        label=_("Who can see them"), required=False, choices=[("", _("Seen by anyone")), *AUDIENCES]
+    )
+    captions = forms.ChoiceField(label=_("Captions"), required=False, choices=CAPTIONS)
+    job = forms.ModelChoiceField(
+        queryset=Job.objects.all(), required=False, widget=forms.HiddenInput
+    )
+
+    def apply(self, images: QuerySet[Image]) -> QuerySet[Image]:
+        self.is_valid()
+        data = self.cleaned_data
+        if words := data.get("words"):
+            said = Caption.objects.filter(image=OuterRef("pk"), text__icontains=words)
+            images = images.filter(Q(title__icontains=words) | Exists(said))
+        if collection := data.get("collection"):
+            images = images.filter(collection=collection)
+        if tag := data.get("tag"):
+            images = images.filter(Exists(Tag.objects.filter(images=OuterRef("pk"), name=tag)))
+        if visibility := data.get("visibility"):
+            images = images.filter(visibility=visibility)
+        if data.get("captions"):
+            images = images.filter(captions=None)
+        if job := data.get("job"):
+            images = images.filter(Q(job=job) | Q(pk__in=job.params.get("images", ())))
+        return images.order_by("-pk")
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.is_valid() and any(self.cleaned_data.values())
+
+
+class ChosenForm(forms.Form):
+    """Which pictures are meant: those with a tick, or all that the filter shows."""
+
+    everything = forms.BooleanField(required=False)
+
+    def images(self, shown: QuerySet[Image]) -> list[int]:
+        """Return the ids of the pictures that are meant.
+
+        Raises:
+            ValidationError: none is, or one of them is gone or not this person's.
+        """
+        self.is_valid()
+        if self.cleaned_data.get("everything"):
+            found = list(shown.values_list("pk", flat=True))
+        else:
+            chosen = {int(pk) for pk in self._ticked() if pk.isdecimal() and len(pk) < 16}
+            found = list(shown.model.objects.filter(pk__in=chosen).values_list("pk", flat=True))
+            may = set(shown.filter(pk__in=chosen).values_list("pk", flat=True))
+            if chosen - may:
+                raise ValidationError(
+                    _("Some of the chosen pictures are gone, or are not yours to change.")
+                )
+        if not found:
+            raise ValidationError(_("Choose at least one picture."))
+        return found
+
+    def _ticked(self) -> list[str]:
+        data: Any = self.data
+        return list(data.getlist("image"))
+
+
+class BulkForm(forms.Form):
+    """What is done with each of the chosen pictures; what is left empty stays as it is."""
+
+    add_tags = TagsField(label=_("Add tags"))
+    remove_tags = TagsField(label=_("Remove tags"))
+    collection = CollectionField(label=_("Move to collection"))
+    no_collection = forms.BooleanField(label=_("Take out of their collection"), required=False)
+    visibility = forms.ChoiceField(
+        label=_("Who can see them"),
+        required=False,
+        choices=[("", _("As it is")), *AUDIENCES],
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("collection") and data.get("no_collection"):
+            self.add_error("collection", _("Either a collection, or none."))
+        both = set(data.get("add_tags", ())) & set(data.get("remove_tags", ()))
+        if both:
+            self.add_error("remove_tags", _("A tag cannot be added and removed at once."))
+        if not self.errors and not self.change():
+            raise ValidationError(_("Say what to change: every field is empty."))
+        return data
+
+    def change(self) -> Change:
+        data = self.cleaned_data
+        return Change(
+            add_tags=data["add_tags"],
+            remove_tags=data["remove_tags"],
+            collection=data["collection"],
+            no_collection=data["no_collection"],
+            visibility=data["visibility"],
+        )
+
+
+class CaptionsForm(forms.Form):
+    """The captions of one picture, a field for each; an empty one goes."""
+
+    def clean(self) -> dict[str, Any]:
+        data: Any = self.data
+        lines = [text for text in data.getlist("caption") if text.strip()]
+        return {"captions": read_lines("\n".join(" ".join(text.split()) for text in lines))}
+
+    def save(self, image: Image) -> None:
+        set_captions(image, self.cleaned_data["captions"])

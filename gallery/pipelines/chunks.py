@@ -1,0 +1,201 @@
+"""One chunk of pictures: read, decode, encode, store."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from gallery.models import EmbeddingChunk, Failure, Image, ImageEmbedding
+from gallery.storage import READERS, StorageUnavailableError
+from gallery.stores import pass_on_new
+from gallery.uploads import upload_limits
+from mlcore.config import FloatMatrix
+from mlcore.decoding import get_decoder
+from mlcore.encoder import Encoder
+from mlcore.errors import ImageRejectedError
+from mlcore.progress import Progress
+
+BATCH = 32
+"""Pictures read and encoded at a time: a full batch for the encoder."""
+STORE_AFTER = 10.0
+"""Seconds after which what is encoded is stored, though the chunk is not at its end: the most that
+is lost with a killed worker, however slow the model."""
+OUTAGE_PATIENCE = 600.0
+"""Seconds for which a job waits for pictures that are out of reach, before it fails."""
+OUTAGE_INTERVAL = 5.0
+"""Seconds between two tries meanwhile."""
+
+Originals = list[tuple[Image, bytes | str]]
+"""Pictures with their files, or with the reason why a file cannot be had."""
+
+
+class ChunkLostError(Exception):
+    """Another worker has the chunk now, or the job was stopped."""
+
+
+@dataclass(slots=True)
+class _Unstored:
+    """What came of the latest pictures of a chunk, to be stored together."""
+
+    last: int = 0
+    kept: list[int] = field(default_factory=list)
+    vectors: list[FloatMatrix] = field(default_factory=list)
+    failures: list[tuple[Image, str]] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def count(self) -> int:
+        return len(self.kept) + len(self.failures)
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self.since >= STORE_AFTER
+
+
+def embed_chunk(
+    chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Callable[[str], None]
+) -> None:
+    """Embed the pictures of a chunk that have no vector yet; give the rest back if told to stop.
+
+    A chunk that a worker died on is done picture by picture, each stored before the next is begun:
+    the one at which the next worker dies is then known, and is set aside.
+
+    Raises:
+        ChunkLostError: another worker has it now, or the job was stopped.
+        StorageUnavailableError: pictures were out of reach for longer than ``OUTAGE_PATIENCE``.
+    """
+    if chunk.deaths >= chunk.DEADLY:
+        _set_first_aside(chunk)
+    images = list(chunk.plan.missing_in(chunk))
+    size = 1 if chunk.deaths else BATCH
+    unstored = _Unstored()
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        originals = None if progress.should_stop() else _read(batch, progress, report)
+        if originals is None:
+            _store(unstored, chunk)
+            chunk.give_back()
+            return
+        _encode(originals, encoder, unstored)
+        unstored.last = batch[-1].pk
+        if chunk.deaths or unstored.is_due:
+            _store(unstored, chunk)
+            unstored = _Unstored()
+        elif not chunk.beat(done=unstored.count):
+            raise _lost(chunk)
+        report("")
+    _store(unstored, chunk)
+    chunk.finish()
+
+
+def _set_first_aside(chunk: EmbeddingChunk) -> None:
+    """Note the first picture that is left as the cause of what happened to its workers."""
+    culprit = chunk.plan.missing_in(chunk).first()
+    if culprit is None:
+        return
+    with transaction.atomic():
+        Failure.objects.set_aside(
+            Failure.Stage.EMBED,
+            _item(culprit),
+            f"Set aside: {chunk.deaths} workers were lost while they embedded it. If the worker's "
+            "log shows another cause, try it again.",
+            job=chunk.plan.job,
+            image=culprit,
+        )
+        chunk.settle(culprit.pk, embedded=0, failed=1)
+
+
+def _read(
+    images: Sequence[Image], progress: Progress, report: Callable[[str], None]
+) -> Originals | None:
+    """Read files once they are within reach; return nothing where the job is to stop meanwhile."""
+    until = time.monotonic() + OUTAGE_PATIENCE
+    while True:
+        try:
+            with ThreadPoolExecutor(READERS) as readers:
+                return list(zip(images, readers.map(_read_original, images), strict=True))
+        except StorageUnavailableError:
+            if time.monotonic() >= until:
+                raise
+        report("Waiting: the pictures are out of reach")
+        if progress.should_stop():
+            return None
+        time.sleep(OUTAGE_INTERVAL)
+
+
+def _read_original(image: Image) -> bytes | str:
+    """Read a file, or say why this one cannot be had.
+
+    A vector is known by the picture's hash, so it is made from those bytes and no others.
+    """
+    try:
+        with default_storage.open(str(image.file)) as handle:
+            data: bytes = handle.read()
+    except OSError as error:
+        return f"The original file cannot be read: {error.strerror}."
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        return (
+            "The original file is not the one that was taken in: its SHA-256 is another. Put it "
+            "back from a backup; a new version of a picture is uploaded as a picture of its own."
+        )
+    return data
+
+
+def _encode(originals: Originals, encoder: Encoder, unstored: _Unstored) -> None:
+    readable: list[tuple[Image, bytes]] = []
+    for image, data in originals:
+        if isinstance(data, str):
+            unstored.failures.append((image, data))
+        else:
+            readable.append((image, data))
+    squares = get_decoder().squares(
+        ((image.title or str(image.pk), data) for image, data in readable),
+        side=encoder.image_size,
+        limits=upload_limits(),
+    )
+    good = []
+    for (image, _), square in zip(readable, squares, strict=True):
+        if isinstance(square, ImageRejectedError):
+            unstored.failures.append((image, square.reason))
+        else:
+            good.append((image, square))
+    if good:
+        unstored.vectors.append(encoder.encode_images([square for _, square in good]))
+        unstored.kept += [image.pk for image, _ in good]
+
+
+def _store(unstored: _Unstored, chunk: EmbeddingChunk) -> None:
+    """Keep the vectors, note the failures, and count both, all of it or nothing.
+
+    Raises:
+        ChunkLostError: another worker has the chunk now; nothing is kept.
+    """
+    if not unstored.count:
+        return
+    version, stage = chunk.plan.model_version, Failure.Stage.EMBED
+    with transaction.atomic():
+        embedded = 0
+        if unstored.kept:
+            vectors = np.concatenate(unstored.vectors)
+            embedded = ImageEmbedding.objects.store(version, unstored.kept, vectors)
+            transaction.on_commit(partial(pass_on_new, version))
+            Failure.objects.filter(stage=stage, image_id__in=unstored.kept).delete()
+        for image, reason in unstored.failures:
+            Failure.objects.record(stage, _item(image), reason, job=chunk.plan.job, image=image)
+        failed = len(unstored.failures)
+        if not chunk.settle(unstored.last, embedded=embedded, failed=failed):
+            raise _lost(chunk)
+
+
+def _item(image: Image) -> str:
+    return f"Picture {image.pk}"
+
+
+def _lost(chunk: EmbeddingChunk) -> ChunkLostError:
+    return ChunkLostError(f"{chunk} is no longer this worker's.")

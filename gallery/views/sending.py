@@ -1,0 +1,195 @@
+"""What the script of the upload page asks: which files are here, and one file after another."""
+
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from gallery.forms import UploadForm
+from gallery.models import Caption, Image, IncomingFile
+from gallery.services import images as service
+from gallery.services import incoming as incoming_service
+from gallery.uploads import Admission, add_words
+from gallery.views.access import StaffRequest, staff_required
+from gallery.views.presenting import JobCard
+
+HASHES_AT_ONCE = 100
+"""Files that one request asks about."""
+
+
+@require_POST
+@staff_required
+def known(request: StaffRequest) -> JsonResponse:
+    """Tell which of these files are here already, before their bytes are sent.
+
+    Takes ``sha256`` repeatedly. Of a picture that the person may not see, only that it is here.
+    """
+    asked = request.POST.getlist("sha256")[:HASHES_AT_ONCE]
+    here = Image.objects.filter(sha256__in=asked)
+    seen = set(here.visible_to(request.user).values_list("pk", flat=True))
+    found = {image.sha256: _addresses(image) if image.pk in seen else {} for image in here}
+    return JsonResponse({"known": found})
+
+
+@require_POST
+@staff_required
+def send(request: StaffRequest) -> JsonResponse:
+    """Take in one file, and tell what became of it.
+
+    It comes with the request (``pictures``), was ``received`` in parts before, or is ``known``: by
+    the SHA-256 of one that is here, which gets the captions and tags without its bytes being sent.
+    An archive becomes a job.
+    """
+    if sha256 := request.POST.get("known"):
+        image = get_object_or_404(Image, sha256=sha256)
+        name = request.POST.get("name", "")
+        return _answer(request, UploadedFile(name=name, size=0), partial(_meet, image))
+    if pk := request.POST.get("received"):
+        incoming = get_object_or_404(IncomingFile, pk=_uuid(pk), owner=request.user)
+        return _take_received(request, incoming)
+    return _answer(request, request.FILES.get("pictures"), _take)
+
+
+@require_POST
+@staff_required
+def finish(request: StaffRequest) -> HttpResponse:
+    """Embed what was sent one by one, in one job; where nobody asks, maintenance does it later."""
+    sent = [int(pk) for pk in request.POST.getlist("image") if pk.isdecimal()]
+    ids = Image.objects.filter(pk__in=sent, uploader=request.user).values_list("pk", flat=True)
+    if not ids:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    job = service.embed_images(list(ids), user=request.user)
+    return render(request, "gallery/_job.html", {"card": JobCard(job), "announce": False})
+
+
+Handle = Callable[[UploadForm, User], dict[str, Any]]
+
+
+def _answer(
+    request: StaffRequest, file: "UploadedFile[bytes] | None", handle: Handle
+) -> JsonResponse:
+    files = MultiValueDict({"pictures": [file]} if file else {})
+    form = UploadForm(request.POST, files)
+    if not form.is_valid():
+        reasons = [
+            f"{form.fields[name].label}: {error}"
+            for name, errors in form.errors.items()
+            for error in errors
+        ]
+        return JsonResponse({"errors": reasons}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return JsonResponse(handle(form, request.user))
+
+
+def _captions(form: UploadForm) -> list[str]:
+    [file] = form.cleaned_data["pictures"]
+    captions = form.cleaned_data["captions"]
+    return [*captions.by_name.get(file.name, ()), *captions.for_all]
+
+
+def _take(form: UploadForm, user: User) -> dict[str, Any]:
+    [file] = form.cleaned_data["pictures"]
+    return _told(service.add_file(file, form.destination(user), captions=_captions(form)), user)
+
+
+def _meet(image: Image, form: UploadForm, user: User) -> dict[str, Any]:
+    destination = form.destination(user)
+    add_words(image, _captions(form), Caption.Source.PERSON, destination.tags)
+    return {"state": "known", **_shown(image, user)}
+
+
+def _import(incoming: IncomingFile, form: UploadForm, user: User) -> dict[str, Any]:
+    captions = form.cleaned_data["captions"].for_all
+    job = incoming_service.import_archive(incoming, form.destination(user), captions)
+    return {"state": "importing", "url": reverse("gallery:job", args=[job.pk])}
+
+
+def _told(admission: Admission, user: User) -> dict[str, Any]:
+    if admission.image is None:
+        return {"state": "refused", "reason": admission.error}
+    state = "new" if admission.created else "known"
+    return {"state": state, "image": admission.image.pk, **_shown(admission.image, user)}
+
+
+def _shown(image: Image, user: User) -> dict[str, Any]:
+    """Where a picture is seen; nothing where this person may not see it."""
+    is_seen = Image.objects.visible_to(user).filter(pk=image.pk).exists()
+    return _addresses(image) if is_seen else {}
+
+
+def _addresses(image: Image) -> dict[str, Any]:
+    return {"url": image.get_absolute_url(), "thumbnail": image.thumbnail_url}
+
+
+def _take_received(request: StaffRequest, incoming: IncomingFile) -> JsonResponse:
+    if not incoming.path.is_file() or not incoming.is_complete:
+        raise Http404
+    file: UploadedFile[bytes]
+    if zipfile.is_zipfile(incoming.path):
+        file = UploadedFile(name=incoming.name, size=incoming.size)
+        return _answer(request, file, partial(_import, incoming))
+    with incoming.path.open("rb") as stream:
+        file = UploadedFile(stream, name=incoming.name, size=incoming.size)
+        response = _answer(request, file, _take)
+    if response.status_code == HTTPStatus.OK:
+        incoming_service.discard(incoming)
+    return response
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Http404 from error
+
+
+def words() -> dict[str, str]:
+    """What the script of the page says."""
+    return {
+        "chosen": _("{count} chosen, {size}"),
+        "checking": _("Checking"),
+        "ready": _("Ready"),
+        "waiting": _("Waiting"),
+        "sending": _("Sending"),
+        "taking": _("Taking in"),
+        "paused": _("Paused"),
+        "failed": _("Not sent"),
+        "new": _("New"),
+        "known": _("Already there"),
+        "refused": _("Refused"),
+        "importing": _("Being imported"),
+        "notPicture": _("This is neither a picture nor a zip archive. Accepted are {accepted}."),
+        "tooLarge": _("This file holds {size}; at most {limit} are accepted."),
+        "empty": _("This file is empty."),
+        "tooMany": _("More than {limit} files at once. Send these first, or all of them as a zip."),
+        "twice": _("The same picture as {name}."),
+        "knownBefore": _("Its bytes are not sent again; captions and tags are added to it."),
+        "offline": _("The connection broke. What has arrived is kept; try again."),
+        "signedOut": _("The server answered with a page to sign in. Reload this page first."),
+        "tooOften": _("Too much was sent at once. Wait {seconds} seconds, then try again."),
+        "serverFault": _("The server answered with an error ({status}). Try again."),
+        "watchImport": _("Watch the import"),
+        "remove": _("Remove"),
+        "pause": _("Pause"),
+        "resume": _("Resume"),
+        "retry": _("Try again"),
+        "counted": _("{count} {state}"),
+        "summaryNew": _("{count} new"),
+        "summaryKnown": _("{count} already there"),
+        "summaryRefused": _("{count} refused"),
+        "summaryImporting": _("{count} being imported"),
+        "summaryFailed": _("{count} not sent"),
+        "summaryReady": _("{count} ready to send"),
+        "progress": _("{done} of {total} sent"),
+        "nothing": _("Choose pictures or a zip first."),
+    }

@@ -1,0 +1,189 @@
+"""Networks compiled for this machine's processor by OpenVINO, and kept so that it is done once.
+
+What is kept is a folder of OpenVINO's own files (weights in float16) with their sha256 sums, made
+from a torch module by tracing it. Loading one needs neither torch nor transformers, which saves
+seconds and a quarter of a gigabyte in every process that only answers queries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.checkpoints import file_sha256
+from mlcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 2
+"""Of the folder; one of another format is made again."""
+
+ABOUT = "about.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Traceable:
+    """A torch module to compile."""
+
+    module: torch.nn.Module
+    """Takes the inputs in their order and returns one float tensor or several."""
+    inputs: Mapping[str, torch.Tensor]
+    """An example of each input; every dimension named in ``dynamic`` may differ in use."""
+    dynamic: Mapping[str, tuple[int, ...]]
+    """For each input the numbers of the dimensions whose size varies."""
+
+
+class CompiledNetwork:
+    """One compiled network. Safe to call from threads."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: LifoQueue[Any] = LifoQueue()
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Run it on arrays in the order of its inputs; return its outputs."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer(dict(enumerate(inputs)))
+            # A copy: the request's own memory is written to by whoever uses it next.
+            return [np.array(tensor.data, dtype=np.float32) for tensor in request.output_tensors]
+        finally:
+            self._idle.put(request)
+
+
+def openvino_version() -> str | None:
+    """The version of OpenVINO that is installed, or None."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return None
+
+
+def load_networks(
+    folder: Path, *, precision: str, exact: Collection[str] = ()
+) -> tuple[dict[str, CompiledNetwork], Any] | None:
+    """Open what :func:`keep_networks` wrote, or return None where there is nothing usable.
+
+    Every byte is compared with its sum first: a damaged network would answer all the same.
+
+    Args:
+        folder: as given to :func:`keep_networks`.
+        precision: ``bfloat16`` or ``float32``: what the processor computes in.
+        exact: names of networks that are computed in float32 all the same.
+
+    Returns:
+        The networks by name, and what was said about them.
+    """
+    about = _verified(folder)
+    if about is None:
+        return None
+    networks = {
+        name: _compile(folder / f"{name}.xml", "float32" if name in exact else precision)
+        for name in about["networks"]
+    }
+    return networks, about["about"]
+
+
+def _verified(folder: Path) -> dict[str, Any] | None:
+    """What the folder says of itself, if it is of this format and all its bytes are right."""
+    try:
+        about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            return None
+        for name, digest in about["files"].items():
+            if file_sha256(folder / name) != digest:
+                logger.warning("%s in %s is damaged; it is made again.", name, folder)
+                return None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return about
+
+
+def keep_networks(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
+    """Convert torch modules and write them to a new folder, whole or not at all.
+
+    Where another process has written the folder meanwhile, that one stays.
+
+    Args:
+        folder: where to; an unusable one that is there is replaced.
+        networks: by name.
+        about: JSON values that whoever loads them needs to know.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    openvino = importlib.import_module("openvino")
+    temporary = folder.parent / f".tmp-{folder.name}-{uuid.uuid4().hex}"
+    try:
+        temporary.mkdir(parents=True)
+        for name, network in networks.items():
+            openvino.save_model(_convert(network), temporary / f"{name}.xml", compress_to_fp16=True)
+        files = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
+        (temporary / ABOUT).write_text(
+            json.dumps(
+                {"format": FORMAT, "networks": list(networks), "files": files, "about": about}
+            ),
+            encoding="utf-8",
+        )
+        if _verified(folder) is None:  # or another process was sooner, and may be reading it
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
+    except OSError as error:
+        if _verified(folder) is None:
+            raise CheckpointError(
+                f"The compiled model cannot be kept in {folder} ({error.strerror or error})."
+            ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _convert(network: Traceable) -> Any:
+    """Trace a module into OpenVINO's own graph."""
+    import warnings
+
+    import torch
+
+    openvino = importlib.import_module("openvino")
+    with warnings.catch_warnings(), torch.inference_mode():
+        # Branches on sizes that the trace fixes; the examples are chosen so that they hold.
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(
+            network.module.eval().float(), example_input=tuple(network.inputs.values())
+        )
+    for position, (name, example) in enumerate(network.inputs.items()):
+        shape = list(example.shape)
+        for dimension in network.dynamic[name]:
+            shape[dimension] = -1
+        model.input(position).get_node().set_partial_shape(openvino.PartialShape(shape))
+        model.input(position).get_tensor().set_names({name})
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+def _compile(path: Path, precision: str) -> CompiledNetwork:
+    openvino = importlib.import_module("openvino")
+    options = {
+        # One query at a time on all cores: a search waits for its answer. Measured for pictures
+        # in batches of 16 too, this is as fast as the hint for throughput.
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
+    }
+    return CompiledNetwork(openvino.Core().compile_model(path, "CPU", options))

@@ -1,0 +1,200 @@
+"""An encoder made of compiled networks: the vectors of its torch original, several times faster.
+
+It needs OpenVINO and a tokenizer and neither torch nor transformers, so a process that only answers
+queries starts sooner and is a quarter of a gigabyte smaller.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from mlcore.compiled import (
+    CompiledNetwork,
+    Traceable,
+    keep_networks,
+    load_networks,
+    openvino_version,
+)
+from mlcore.config import FloatMatrix
+from mlcore.errors import CheckpointError
+from mlcore.images import square
+from mlcore.runtime import in_batches, sorted_by_length
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMAGE = "image"
+"""Name of the network that makes vectors of uint8 (n, side, side, 3), upright RGB."""
+IMAGE_STEM = "image_stem"
+"""Name of the network, if there is one, that takes the pictures in its place, always in float32;
+``image`` then takes all that it gives."""
+IMAGE_HEAD = "image_head"
+"""Name of the network, if there is one, that takes all that ``image`` gives and, always in float32,
+makes vectors of it."""
+TEXT = "text"
+"""Name of the network that takes token ids and their mask, int64 (n, length)."""
+
+IMAGE_BATCH = 16
+TEXT_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an encoder is besides its networks."""
+
+    dim: int
+    image_size: int
+    max_tokens: int
+    padding: int
+    """Token id that fills a row up."""
+    fingerprint: str
+    image_fingerprint: str
+    tokenizer: str
+    """As the tokenizers library serialises it."""
+
+
+class Original(Protocol):
+    """An encoder of torch that can be compiled."""
+
+    @property
+    def name(self) -> str: ...
+
+    def about(self) -> About:
+        """Say what the compiled encoder needs to know."""
+
+    def networks(self) -> Mapping[str, Traceable]:
+        """Return its networks under the names above, in float32."""
+
+
+class CompiledEncoder:
+    """Implements :class:`mlcore.encoder.Encoder`."""
+
+    def __init__(
+        self, name: str, about: About, networks: Mapping[str, CompiledNetwork], precision: str
+    ) -> None:
+        from tokenizers import Tokenizer
+
+        self.name = name
+        self.dim = about.dim
+        self.image_size = about.image_size
+        self.fingerprint = about.fingerprint
+        self.image_fingerprint = about.image_fingerprint
+        self.runtime = f"OpenVINO {precision} on cpu"
+        self._max_tokens = about.max_tokens
+        self._padding = about.padding
+        self._networks = networks
+        parts = (IMAGE_STEM, IMAGE, IMAGE_HEAD)
+        self._sees = [networks[name] for name in parts if name in networks]
+        self._tokenizer = Tokenizer.from_str(about.tokenizer)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._tokenizer_lock = threading.Lock()
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
+        return sorted_by_length(
+            self._tokenize(texts),
+            lambda rows: in_batches(rows, TEXT_BATCH, self.dim, self._text_vectors),
+        )
+
+    def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
+        return in_batches(images, IMAGE_BATCH, self.dim, self._image_vectors)
+
+    def is_truncated(self, text: str) -> bool:
+        with self._tokenizer_lock:
+            return len(self._tokenizer.encode(text).ids) > self._max_tokens
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        with self._tokenizer_lock:
+            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        return [self._cut(row) for row in rows]
+
+    def _cut(self, row: list[int]) -> list[int]:
+        """Keep the end token, at which CLIP reads a sentence."""
+        return row if len(row) <= self._max_tokens else [*row[: self._max_tokens - 1], row[-1]]
+
+    def _image_vectors(self, images: Sequence[Image.Image]) -> FloatMatrix:
+        passed: list[Any] = [
+            np.stack([np.asarray(square(image, self.image_size)) for image in images])
+        ]
+        for network in self._sees:
+            passed = network(*passed)
+        vectors: FloatMatrix = passed[0]
+        return vectors
+
+    def _text_vectors(self, rows: Sequence[list[int]]) -> FloatMatrix:
+        longest = max(len(row) for row in rows)
+        ids = np.full((len(rows), longest), self._padding, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for position, row in enumerate(rows):
+            ids[position, : len(row)] = row
+            mask[position, : len(row)] = 1
+        return self._networks[TEXT](ids, mask)[0]
+
+
+def open_compiled(
+    name: str, folder: Path, fingerprint: str, precision: Literal["bfloat16", "float32"]
+) -> CompiledEncoder | None:
+    """Open what :func:`keep_compiled` wrote, or return None where there is nothing usable.
+
+    Args:
+        name: what the encoder is called.
+        folder: of the checkpoint.
+        fingerprint: of the model.
+        precision: what the processor computes in.
+    """
+    for place in _places(folder, fingerprint):
+        found = _opened(name, place, fingerprint, precision)
+        if found is not None:
+            return found
+    return None
+
+
+def keep_compiled(folder: Path, original: Original) -> None:
+    """Compile a model's networks and keep them.
+
+    They are kept beside the checkpoint, or where that cannot be written to, in the user's cache.
+
+    Args:
+        folder: of the checkpoint.
+        original: the model in torch, in float32 on the CPU.
+
+    Raises:
+        CheckpointError: they can be kept nowhere.
+    """
+    about, networks = original.about(), original.networks()
+    faults = []
+    for place in _places(folder, about.fingerprint):
+        try:
+            keep_networks(place, networks, asdict(about))
+        except CheckpointError as fault:
+            faults.append(str(fault))
+        else:
+            return
+    raise CheckpointError(" ".join(faults))
+
+
+def _places(folder: Path, fingerprint: str) -> tuple[Path, Path]:
+    key = f"{fingerprint[:16]}-{openvino_version()}"
+    return folder / ".compiled" / key, _user_cache() / key
+
+
+def _opened(name: str, place: Path, fingerprint: str, precision: str) -> CompiledEncoder | None:
+    loaded = load_networks(place, precision=precision, exact=(IMAGE_STEM, IMAGE_HEAD))
+    if loaded is None:
+        return None
+    networks, about = loaded
+    if about["fingerprint"] != fingerprint:
+        return None
+    return CompiledEncoder(name, About(**about), networks, precision)
+
+
+def _user_cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "contextvision"

@@ -1,0 +1,1 @@
+"""The parts of the benchmark that need the whole product: a site with a database."""

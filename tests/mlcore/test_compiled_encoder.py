@@ -1,0 +1,189 @@
+"""Encoders compiled by OpenVINO against their torch originals in float32."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlcore.__main__ import main
+from mlcore.compiled_encoder import CompiledEncoder
+from mlcore.encoder import Encoder, compile_model, load_encoder
+from mlcore.errors import ModelUnavailableError
+from mlcore.runtime import choose_library, processor_precision
+from tests.mlcore.clip_factory import make_clip
+
+TEXTS = ["a dog", "two dogs on a beach at dusk", "", "x " * 200, "é ü 漢字 🐕", "a dog"]
+
+
+def pictures(count: int) -> list[Image.Image]:
+    """Pictures with something in them: noise at several scales, of several sizes."""
+    generator = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        grain = generator.integers(0, 255, (4 + number, 5, 3), dtype=np.uint8)
+        made.append(
+            Image.fromarray(grain).resize((300 + 7 * number, 280), Image.Resampling.BICUBIC)
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clip") / "model")
+
+
+@pytest.fixture(scope="module")
+def pair(clip: Path) -> tuple[Encoder, Encoder]:
+    compile_model(clip)  # here, where torch is loaded, in less time than in a process of its own
+    ours = load_encoder(clip, precision="float32", library="openvino")
+    return ours, load_encoder(clip, precision="float32", library="torch", device="cpu")
+
+
+class TestClip:
+    def test_says_what_runs_it(self, pair: tuple[Encoder, Encoder]) -> None:
+        ours, _ = pair
+        assert isinstance(ours, CompiledEncoder)
+        assert ours.runtime == "OpenVINO float32 on cpu"
+
+    def test_is_the_same_model(self, pair: tuple[Encoder, Encoder]) -> None:
+        ours, torch = pair
+        for name in ("name", "dim", "image_size", "fingerprint", "image_fingerprint"):
+            assert getattr(ours, name) == getattr(torch, name), name
+
+    def test_gives_the_same_vectors(self, pair: tuple[Encoder, Encoder]) -> None:
+        ours, torch = pair
+        shown = pictures(19)
+        # Weights are kept in float16.
+        for mine, theirs in (
+            (ours.encode_texts(TEXTS), torch.encode_texts(TEXTS)),
+            (ours.encode_images(shown), torch.encode_images(shown)),
+        ):
+            assert mine.dtype == np.float32
+            assert np.allclose(np.linalg.norm(mine, axis=1), 1.0, atol=1e-5)
+            assert (mine * theirs).sum(1).min() > 0.9999
+
+    def test_company_in_a_batch_changes_nothing(self, pair: tuple[Encoder, Encoder]) -> None:
+        ours, _ = pair
+        together = ours.encode_texts(TEXTS)
+        alone = np.concatenate([ours.encode_texts([text]) for text in TEXTS])
+        assert (together * alone).sum(1).min() > 0.99999
+
+    def test_nothing_is_no_vector(self, pair: tuple[Encoder, Encoder]) -> None:
+        ours, _ = pair
+        assert ours.encode_texts([]).shape == (0, ours.dim)
+        assert ours.encode_images([]).shape == (0, ours.dim)
+
+    def test_knows_what_is_cut(self, pair: tuple[Encoder, Encoder]) -> None:
+        for encoder in pair:
+            assert [encoder.is_truncated(text) for text in TEXTS] == [
+                False, True, False, True, False, False,
+            ]  # fmt: skip
+
+
+class TestKeeping:
+    def test_a_second_load_needs_no_torch(self, pair: tuple[Encoder, Encoder], clip: Path) -> None:
+        program = (
+            "import sys; from mlcore.encoder import load_encoder\n"
+            "encoder = load_encoder(sys.argv[1], precision='float32', library='openvino')\n"
+            "print(encoder.encode_texts(['a dog']).shape[1])\n"
+            "print({'torch', 'transformers'} & set(sys.modules) or 'light')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(clip)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["24", "light"]
+
+    def test_it_can_be_done_ahead(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = make_clip(tmp_path / "new", seed=7)
+        assert main(["compile", str(folder)]) == 0
+        assert str(folder) in capsys.readouterr().out
+        [kept] = (folder / ".compiled").iterdir()
+        before = (kept / "text.bin").stat()
+        load_encoder(folder, library="openvino")
+        assert (kept / "text.bin").stat() == before
+
+    def test_a_model_that_cannot_be_compiled_says_why(self, tmp_path: Path) -> None:
+        folder = make_clip(tmp_path / "new", seed=8)
+        (folder / "tokenizer.json").write_text("{}")
+        with pytest.raises(ModelUnavailableError, match=r"cannot be compiled: .*tokenizer"):
+            load_encoder(folder, library="openvino")
+
+    def test_a_folder_that_cannot_be_written_to_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = make_clip(tmp_path / "model", seed=5)
+        (folder / ".compiled").write_text("in the way, for root too")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        before = sorted(folder.iterdir())
+        compile_model(folder)
+        encoder = load_encoder(folder, library="openvino")
+        assert encoder.encode_texts(["a dog"]).shape == (1, 24)
+        assert sorted(folder.iterdir()) == before
+        assert list((tmp_path / "cache" / "contextvision").iterdir())
+
+    def test_other_weights_are_compiled_anew(
+        self, tmp_path: Path, clip: Path, pair: tuple[Encoder, Encoder]
+    ) -> None:
+        first, _ = pair
+        other = make_clip(tmp_path / "b", seed=2)
+        shutil.copytree(clip / ".compiled", other / ".compiled")
+        program = (
+            "import sys; from mlcore.encoder import load_encoder\n"
+            "load_encoder(sys.argv[1], library='openvino')\n"
+            "print({'torch', 'transformers'} & set(sys.modules) or 'light')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(other)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["light"]  # also the first time
+        second = load_encoder(other, library="openvino")
+        assert second.fingerprint != first.fingerprint
+        cosine = (first.encode_texts(["a dog"]) * second.encode_texts(["a dog"])).sum()
+        assert abs(cosine) < 0.99
+
+
+def test_the_starter_keeps_its_vectors() -> None:
+    compile_model("starter")
+    ours = load_encoder("starter", library="openvino", precision="float32")
+    torch = load_encoder("starter", library="torch", precision="float32", device="cpu")
+    assert ours.fingerprint == torch.fingerprint
+    shown = pictures(6)
+    assert (ours.encode_images(shown) * torch.encode_images(shown)).sum(1).min() > 0.9995
+    assert (ours.encode_texts(TEXTS) * torch.encode_texts(TEXTS)).sum(1).min() > 0.9999
+
+
+class TestChoice:
+    def test_a_processor_runs_openvino(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CONTEXTVISION_RUNTIME", raising=False)
+        assert choose_library("cpu") == "openvino"
+        assert choose_library("cuda") == "torch"
+
+    def test_a_machine_without_openvino_runs_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CONTEXTVISION_RUNTIME", raising=False)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        assert choose_library("cpu") == "torch"
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "openvino")
+        with pytest.raises(ModelUnavailableError, match="not installed"):
+            choose_library("cpu")
+
+    def test_a_person_may_fix_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "torch")
+        assert choose_library("cpu") == "torch"
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "openvino")
+        with pytest.raises(ModelUnavailableError, match="does not run on 'cuda'"):
+            choose_library("cuda")
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "tensorrt")
+        with pytest.raises(ModelUnavailableError, match="auto, openvino and torch"):
+            choose_library("cpu")
+
+    def test_the_processor_is_judged_as_torch_judges_it(self) -> None:
+        import torch
+
+        capable = torch.cpu.get_capabilities()
+        named = any(capable.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+        assert processor_precision() == ("bfloat16" if named else "float32")

@@ -1,0 +1,1 @@
+"""The embedding of many pictures by many workers, simulated: see docs/scaling.md."""
