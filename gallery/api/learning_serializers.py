@@ -119,6 +119,26 @@ class PromotionSerializer(serializers.ModelSerializer[Promotion]):
         read_only_fields = fields
 
 
+class ExistingCollectionField(serializers.SlugRelatedField[Collection]):
+    """A collection that exists, by its name; or none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            slug_field="name",
+            queryset=Collection.objects.all(),
+            required=False,
+            allow_null=True,
+            default=None,
+            **options,
+        )
+
+    def to_internal_value(self, data: Any) -> Collection:
+        if isinstance(data, str) and "\0" in data:  # PostgreSQL would throw: it has no such text
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
+        found: Collection = super().to_internal_value(data)
+        return found
+
+
 class TrainingRequestSerializer(serializers.Serializer[Any]):
     """A recipe; what is left out is what suits the model and the choice of what to train."""
 
@@ -130,14 +150,7 @@ class TrainingRequestSerializer(serializers.Serializer[Any]):
         default=None,
         help_text="The model to start from; the live one where not given.",
     )
-    collection = serializers.SlugRelatedField(
-        slug_field="name",
-        queryset=Collection.objects.all(),
-        required=False,
-        allow_null=True,
-        default=None,
-        help_text="Learn from this collection alone.",
-    )
+    collection = ExistingCollectionField(help_text="Learn from this collection alone.")
     tune = serializers.ChoiceField(choices=[*get_args(Tune)], default="heads")
     recipe = serializers.DictField(
         required=False,
@@ -219,13 +232,7 @@ class EvaluationRequestSerializer(serializers.Serializer[Any]):
         allow_blank=True,
         help_text="`held-out`, `train`, `val` or `test`; empty for all captioned pictures.",
     )
-    collection = serializers.SlugRelatedField(
-        slug_field="name",
-        queryset=Collection.objects.all(),
-        required=False,
-        allow_null=True,
-        default=None,
-    )
+    collection = ExistingCollectionField()
     composition = serializers.BooleanField(
         default=False, help_text="Also test whether captions beat slightly wrong ones."
     )

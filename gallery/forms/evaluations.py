@@ -6,7 +6,8 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
-from gallery.models import Collection, Evaluation, Job, ModelVersion
+from gallery.forms.fields import ExistingCollectionField
+from gallery.models import Evaluation, Job, ModelVersion
 from gallery.services import evaluations, versions
 from mlcore.errors import ContextVisionError
 
@@ -16,12 +17,8 @@ class EvaluationForm(forms.Form):
     split = forms.ChoiceField(
         label=_("Part"), required=False, choices=lambda: evaluations.SPLITS, initial="held-out"
     )
-    collection = forms.ModelChoiceField(
-        label=_("Collection"),
-        queryset=Collection.objects.all(),
-        required=False,
-        empty_label=_("All pictures with captions"),
-        to_field_name="name",
+    collection = ExistingCollectionField(
+        label=_("Collection"), empty_label=_("All pictures with captions")
     )
     gallery = forms.ChoiceField(
         label=_("Looked for among"),

@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from gallery.forms.fields import ExistingCollectionField, read_ids
 from gallery.forms.pictures import AUDIENCES, CollectionField, TagsField, read_lines
-from gallery.models import Caption, Collection, Image, Job, Tag
+from gallery.models import Caption, Image, Job, Tag
 from gallery.services.bulk import Change
 from gallery.services.images import set_captions
 
@@ -24,13 +25,7 @@ class ManagedFilterForm(forms.Form):
         max_length=200,
         widget=forms.TextInput(attrs={"type": "search"}),
     )
-    collection = forms.ModelChoiceField(
-        label=_("Collection"),
-        queryset=Collection.objects.all(),
-        required=False,
-        empty_label=_("All collections"),
-        to_field_name="name",
-    )
+    collection = ExistingCollectionField(label=_("Collection"), empty_label=_("All collections"))
     tag = forms.CharField(
         label=_("Tag"),
         required=False,
@@ -83,7 +78,7 @@ class ChosenForm(forms.Form):
         if self.cleaned_data.get("everything"):
             found = list(shown.values_list("pk", flat=True))
         else:
-            chosen = {int(pk) for pk in self._ticked() if pk.isdecimal() and len(pk) < 16}
+            chosen = read_ids(self._ticked())
             found = list(shown.model.objects.filter(pk__in=chosen).values_list("pk", flat=True))
             may = set(shown.filter(pk__in=chosen).values_list("pk", flat=True))
             if chosen - may:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from gallery.forms.fields import read_id, read_ids
 from gallery.models import Image, SavedQuery, SavedQuerySet
 from gallery.services import query_sets
 from gallery.services.query_sets import DraftQuery
@@ -32,11 +33,11 @@ class IdsField(forms.CharField):
         words = re.split(r"[\s,;]+", str(super().clean(value)).strip())
         ids = []
         for word in filter(None, words):
-            if not (word.isascii() and word.isdigit() and len(word) < 19):
+            if (pk := read_id(word)) is None:
                 raise ValidationError(
                     _("“%(word)s” is not the id of a picture."), params={"word": word[:30]}
                 )
-            ids.append(int(word))
+            ids.append(pk)
         return ids
 
 
@@ -47,7 +48,7 @@ class PicturesField(forms.TypedMultipleChoiceField):
         super().__init__(coerce=int, required=False, **options)
 
     def valid_value(self, value: Any) -> bool:
-        return str(value).isascii() and str(value).isdigit() and len(str(value)) < 19
+        return read_id(str(value)) is not None
 
 
 class QueryForm(forms.Form):
@@ -75,7 +76,7 @@ class QueryForm(forms.Form):
             return []  # said beside the form
 
     def ticked_ids(self) -> set[int]:
-        return {int(pk) for pk in self["ticked"].value() or () if str(pk).isdigit()}
+        return read_ids(str(pk) for pk in self["ticked"].value() or ())
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

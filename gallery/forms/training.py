@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from gallery.models import Collection, Job, ModelVersion
+from gallery.forms.fields import ExistingCollectionField
+from gallery.models import Job, ModelVersion
 from gallery.selectors import working_model
 from gallery.services import training
 from mlcore.errors import ContextVisionError
@@ -80,13 +81,7 @@ class FineTuneForm(forms.Form):
     base = forms.ModelChoiceField(
         label=_("Start from"), queryset=ModelVersion.objects.all(), empty_label=None
     )
-    collection = forms.ModelChoiceField(
-        label=_("Pictures"),
-        queryset=Collection.objects.all(),
-        required=False,
-        empty_label=_("All with captions"),
-        to_field_name="name",
-    )
+    collection = ExistingCollectionField(label=_("Pictures"), empty_label=_("All with captions"))
     name = forms.CharField(
         label=_("Name"),
         required=False,

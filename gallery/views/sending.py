@@ -1,5 +1,6 @@
 """What the script of the upload page asks: which files are here, and one file after another."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from gallery.forms import UploadForm
+from gallery.forms.fields import read_ids
 from gallery.models import Caption, Image, IncomingFile
 from gallery.services import images as service
 from gallery.services import incoming as incoming_service
@@ -27,6 +29,8 @@ from gallery.views.presenting import JobCard
 HASHES_AT_ONCE = 100
 """Files that one request asks about."""
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 @require_POST
 @staff_required
@@ -35,7 +39,7 @@ def known(request: StaffRequest) -> JsonResponse:
 
     Takes ``sha256`` repeatedly. Of a picture that the person may not see, only that it is here.
     """
-    asked = request.POST.getlist("sha256")[:HASHES_AT_ONCE]
+    asked = filter(_SHA256.fullmatch, request.POST.getlist("sha256")[:HASHES_AT_ONCE])
     here = Image.objects.filter(sha256__in=asked)
     seen = set(here.visible_to(request.user).values_list("pk", flat=True))
     found = {image.sha256: _addresses(image) if image.pk in seen else {} for image in here}
@@ -52,7 +56,7 @@ def send(request: StaffRequest) -> JsonResponse:
     An archive becomes a job.
     """
     if sha256 := request.POST.get("known"):
-        image = get_object_or_404(Image, sha256=sha256)
+        image = get_object_or_404(Image, sha256=_hash(sha256))
         name = request.POST.get("name", "")
         return _answer(request, UploadedFile(name=name, size=0), partial(_meet, image))
     if pk := request.POST.get("received"):
@@ -65,7 +69,7 @@ def send(request: StaffRequest) -> JsonResponse:
 @staff_required
 def finish(request: StaffRequest) -> HttpResponse:
     """Embed what was sent one by one, in one job; where nobody asks, maintenance does it later."""
-    sent = [int(pk) for pk in request.POST.getlist("image") if pk.isdecimal()]
+    sent = read_ids(request.POST.getlist("image"))
     ids = Image.objects.filter(pk__in=sent, uploader=request.user).values_list("pk", flat=True)
     if not ids:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -144,6 +148,12 @@ def _take_received(request: StaffRequest, incoming: IncomingFile) -> JsonRespons
     if response.status_code == HTTPStatus.OK:
         incoming_service.discard(incoming)
     return response
+
+
+def _hash(text: str) -> str:
+    if not _SHA256.fullmatch(text):
+        raise Http404
+    return text
 
 
 def _uuid(text: str) -> UUID:

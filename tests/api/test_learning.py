@@ -139,8 +139,11 @@ class TestTrainings:
         assert next(iter(recipe)) in body["detail"]
         assert not Job.objects.exists()
 
-    def test_what_does_not_exist_is_named(self, staff_client: Client, db: None) -> None:
-        wanted = {"base": 987, "collection": "None", "tune": "wings"}
+    @pytest.mark.parametrize("collection", ["None", "\0"])
+    def test_what_does_not_exist_is_named(
+        self, collection: str, staff_client: Client, db: None
+    ) -> None:
+        wanted = {"base": 987, "collection": collection, "tune": "wings"}
         body = problem(post(staff_client, "/trainings/", wanted), 400)
         assert set(body["errors"]) == {"base", "collection", "tune"}
 

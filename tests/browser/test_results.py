@@ -133,9 +133,11 @@ def test_one_comes_back_to_where_one_was(door: Door, many: int) -> None:
     page.mouse.move(600, 500)
     scroll_until(page, lambda: "offset=48" in page.url)
     page.wait_for_function(NOTED)
-    at = page.evaluate("history.state.at")
+    # As it is left, since a turn of the wheel may still be on its way.
+    page.evaluate("addEventListener('pagehide', () => { sessionStorage.at = history.state.at; })")
     page.evaluate("location = '/accounts/login/'")
     expect(page.get_by_label("Username")).to_be_visible()
+    at = page.evaluate("sessionStorage.at")
     page.go_back()
     tile = page.locator(f'[data-picture="{at}"]')
     expect(tile).to_be_in_viewport()

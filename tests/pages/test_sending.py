@@ -107,7 +107,16 @@ def test_a_known_file_gets_the_words_without_its_bytes(
     assert (answer["state"], answer["url"]) == ("known", picture.get_absolute_url())
     assert [caption.text for caption in picture.captions.all()][-1] == "Just so"
     assert [tag.name for tag in picture.tags.all()] == ["plain"]
-    assert staff_client.post(FILE, {**fields, "known": sha256_of("green")}).status_code == 404
+    for unknown in (sha256_of("green"), "a hash", "\0"):
+        assert staff_client.post(FILE, {**fields, "known": unknown}).status_code == 404
+
+
+def test_what_no_file_can_have_is_not_looked_for(staff_client: Client, picture: Image) -> None:
+    hashes = ["\0", "", "x" * 1000, sha256_of("red")]
+    answer = staff_client.post("/upload/known/", {"sha256": hashes}).json()
+    assert list(answer["known"]) == [sha256_of("red")]
+    ids = ["9" * 30, "\0", "-1", "②"]
+    assert staff_client.post("/upload/finish/", {"image": ids}).status_code == 204
 
 
 def test_a_mistake_in_a_field_is_told(staff_client: Client) -> None:
