@@ -23,17 +23,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.checkpoints import file_sha256
+from mlcore.eight_bits import OPTIONS as EIGHT_BIT_OPTIONS
+from mlcore.eight_bits import in_eight_bits
 from mlcore.errors import CheckpointError
+from mlcore.runtime import multiplies_bytes, processor_precision
 
 if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Of the folder; one of another format is made again."""
 
 ABOUT = "about.json"
+
+LEAST_COSINE = 0.999
+"""Of every vector that a network gives with 8-bit weights to the one that it gives in float32."""
+
+_EIGHT_BITS = "{}-8bit"
+"""Name of the file of a network with 8-bit weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,16 @@ class Traceable:
     """An example of each input; every dimension named in ``dynamic`` may differ in use."""
     dynamic: Mapping[str, tuple[int, ...]]
     """For each input the numbers of the dimensions whose size varies."""
+    probe: tuple[torch.Tensor, ...] | None = None
+    """Inputs to try it on with 8-bit weights, which are used if they keep ``LEAST_COSINE``; without
+    any, they are not tried."""
 
 
 class CompiledNetwork:
     """One compiled network. Safe to call from threads."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, *, in_eight_bits: bool = False) -> None:
+        self.in_eight_bits = in_eight_bits
         self._compiled = compiled
         self._idle: LifoQueue[Any] = LifoQueue()
 
@@ -62,7 +75,7 @@ class CompiledNetwork:
         except Empty:
             request = self._compiled.create_infer_request()
         try:
-            request.infer(dict(enumerate(inputs)))
+            request.infer(dict(enumerate(inputs)), share_inputs=True)
             # A copy: the request's own memory is written to by whoever uses it next.
             return [np.array(tensor.data, dtype=np.float32) for tensor in request.output_tensors]
         finally:
@@ -78,7 +91,7 @@ def openvino_version() -> str | None:
 
 
 def load_networks(
-    folder: Path, *, precision: str, exact: Collection[str] = ()
+    folder: Path, *, floats: str, eight_bits: bool = False, exact: Collection[str] = ()
 ) -> tuple[dict[str, CompiledNetwork], Any] | None:
     """Open what :func:`keep_networks` wrote, or return None where there is nothing usable.
 
@@ -86,7 +99,8 @@ def load_networks(
 
     Args:
         folder: as given to :func:`keep_networks`.
-        precision: ``bfloat16`` or ``float32``: what the processor computes in.
+        floats: ``bfloat16`` or ``float32``: what to compute in.
+        eight_bits: take 8-bit weights where they are kept.
         exact: names of networks that are computed in float32 all the same.
 
     Returns:
@@ -95,10 +109,13 @@ def load_networks(
     about = _verified(folder)
     if about is None:
         return None
-    networks = {
-        name: _compile(folder / f"{name}.xml", "float32" if name in exact else precision)
-        for name in about["networks"]
-    }
+    networks = {}
+    for name in about["networks"]:
+        smaller = eight_bits and name in about["eight_bits"]
+        file = _EIGHT_BITS.format(name) if smaller else name
+        networks[name] = _compile(
+            folder / f"{file}.xml", "float32" if name in exact else floats, eight_bits=smaller
+        )
     return networks, about["about"]
 
 
@@ -120,6 +137,8 @@ def _verified(folder: Path) -> dict[str, Any] | None:
 def keep_networks(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
     """Convert torch modules and write them to a new folder, whole or not at all.
 
+    With 8-bit weights beside, where this processor is fastest with them and the vectors bear it.
+
     Where another process has written the folder meanwhile, that one stays.
 
     Args:
@@ -134,12 +153,27 @@ def keep_networks(folder: Path, networks: Mapping[str, Traceable], about: Any) -
     temporary = folder.parent / f".tmp-{folder.name}-{uuid.uuid4().hex}"
     try:
         temporary.mkdir(parents=True)
+        eight_bits = []
         for name, network in networks.items():
-            openvino.save_model(_convert(network), temporary / f"{name}.xml", compress_to_fp16=True)
+            model = _convert(network)
+            openvino.save_model(model, temporary / f"{name}.xml", compress_to_fp16=True)
+            if network.probe is None or not multiplies_bytes():
+                continue
+            smaller = in_eight_bits(model)
+            if _is_like(smaller, model, network.probe):
+                eight_bits.append(name)
+                file = temporary / f"{_EIGHT_BITS.format(name)}.xml"
+                openvino.save_model(smaller, file, compress_to_fp16=True)
         files = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
         (temporary / ABOUT).write_text(
             json.dumps(
-                {"format": FORMAT, "networks": list(networks), "files": files, "about": about}
+                {
+                    "format": FORMAT,
+                    "networks": list(networks),
+                    "eight_bits": eight_bits,
+                    "files": files,
+                    "about": about,
+                }
             ),
             encoding="utf-8",
         )
@@ -178,12 +212,29 @@ def _convert(network: Traceable) -> Any:
     return model
 
 
-def _compile(path: Path, precision: str) -> CompiledNetwork:
+def _is_like(smaller: Any, model: Any, probe: tuple[torch.Tensor, ...]) -> bool:
+    """Tell whether a model with 8-bit weights gives the vectors of the one in float32."""
+    inputs = [tensor.numpy() for tensor in probe]
+    [exact] = _compile(model, "float32")(*inputs)
+    [tried] = _compile(smaller, processor_precision(), eight_bits=True)(*inputs)
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(tried, axis=1)
+    least = float(((exact * tried).sum(axis=1) / lengths).min())
+    if least < LEAST_COSINE:
+        logger.info("8-bit weights would turn vectors to a cosine of %.4f; not used.", least)
+        return False
+    return True
+
+
+def _compile(model: Any, floats: str, *, eight_bits: bool = False) -> CompiledNetwork:
+    """Compile a model, or the one that a file holds."""
     openvino = importlib.import_module("openvino")
     options = {
         # One query at a time on all cores: a search waits for its answer. Measured for pictures
         # in batches of 16 too, this is as fast as the hint for throughput.
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
+        "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[floats],
     }
-    return CompiledNetwork(openvino.Core().compile_model(path, "CPU", options))
+    if eight_bits:
+        options |= EIGHT_BIT_OPTIONS
+    compiled = openvino.Core().compile_model(model, "CPU", options)
+    return CompiledNetwork(compiled, in_eight_bits=eight_bits)

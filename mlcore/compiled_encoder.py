@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from mlcore.compiled import (
 from mlcore.config import FloatMatrix
 from mlcore.errors import CheckpointError
 from mlcore.images import square
-from mlcore.runtime import in_batches, sorted_by_length
+from mlcore.runtime import by_length, in_batches, multiplies_bytes, processor_precision
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,8 +41,10 @@ makes vectors of it."""
 TEXT = "text"
 """Name of the network that takes token ids and their mask, int64 (n, length)."""
 
-IMAGE_BATCH = 16
 TEXT_BATCH = 32
+
+CompiledPrecision: TypeAlias = Literal["float32", "bfloat16", "int8"]
+"""What networks compute in; for ``int8`` see :mod:`mlcore.eight_bits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class About:
     image_fingerprint: str
     tokenizer: str
     """As the tokenizers library serialises it."""
+    image_batch: int
+    """Pictures to encode at once: how many are fastest."""
 
 
 class Original(Protocol):
@@ -77,7 +81,7 @@ class CompiledEncoder:
     """Implements :class:`mlcore.encoder.Encoder`."""
 
     def __init__(
-        self, name: str, about: About, networks: Mapping[str, CompiledNetwork], precision: str
+        self, name: str, about: About, networks: Mapping[str, CompiledNetwork], numbers: str
     ) -> None:
         from tokenizers import Tokenizer
 
@@ -86,7 +90,8 @@ class CompiledEncoder:
         self.image_size = about.image_size
         self.fingerprint = about.fingerprint
         self.image_fingerprint = about.image_fingerprint
-        self.runtime = f"OpenVINO {precision} on cpu"
+        self.runtime = f"OpenVINO {numbers} on cpu"
+        self._image_batch = about.image_batch
         self._max_tokens = about.max_tokens
         self._padding = about.padding
         self._networks = networks
@@ -98,13 +103,10 @@ class CompiledEncoder:
         self._tokenizer_lock = threading.Lock()
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        return sorted_by_length(
-            self._tokenize(texts),
-            lambda rows: in_batches(rows, TEXT_BATCH, self.dim, self._text_vectors),
-        )
+        return by_length(self._tokenize(texts), TEXT_BATCH, self.dim, self._text_vectors)
 
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
-        return in_batches(images, IMAGE_BATCH, self.dim, self._image_vectors)
+        return in_batches(images, self._image_batch, self.dim, self._image_vectors)
 
     def is_truncated(self, text: str) -> bool:
         with self._tokenizer_lock:
@@ -139,7 +141,7 @@ class CompiledEncoder:
 
 
 def open_compiled(
-    name: str, folder: Path, fingerprint: str, precision: Literal["bfloat16", "float32"]
+    name: str, folder: Path, fingerprint: str, precision: CompiledPrecision
 ) -> CompiledEncoder | None:
     """Open what :func:`keep_compiled` wrote, or return None where there is nothing usable.
 
@@ -147,7 +149,8 @@ def open_compiled(
         name: what the encoder is called.
         folder: of the checkpoint.
         fingerprint: of the model.
-        precision: what the processor computes in.
+        precision: what to compute in; what bears no int8, or was compiled on a processor without
+            it, is computed in bfloat16 or float32 all the same.
     """
     for place in _places(folder, fingerprint):
         found = _opened(name, place, fingerprint, precision)
@@ -181,18 +184,25 @@ def keep_compiled(folder: Path, original: Original) -> None:
 
 
 def _places(folder: Path, fingerprint: str) -> tuple[Path, Path]:
-    key = f"{fingerprint[:16]}-{openvino_version()}"
+    key = f"{fingerprint[:16]}-{openvino_version()}" + ("-int8" if multiplies_bytes() else "")
     return folder / ".compiled" / key, _user_cache() / key
 
 
-def _opened(name: str, place: Path, fingerprint: str, precision: str) -> CompiledEncoder | None:
-    loaded = load_networks(place, precision=precision, exact=(IMAGE_STEM, IMAGE_HEAD))
+def _opened(
+    name: str, place: Path, fingerprint: str, precision: CompiledPrecision
+) -> CompiledEncoder | None:
+    floats = processor_precision() if precision == "int8" else precision
+    loaded = load_networks(
+        place, floats=floats, eight_bits=precision == "int8", exact=(IMAGE_STEM, IMAGE_HEAD)
+    )
     if loaded is None:
         return None
     networks, about = loaded
     if about["fingerprint"] != fingerprint:
         return None
-    return CompiledEncoder(name, About(**about), networks, precision)
+    in_eight_bits = any(network.in_eight_bits for network in networks.values())
+    numbers = f"int8 and {floats}" if in_eight_bits else floats
+    return CompiledEncoder(name, About(**about), networks, numbers)
 
 
 def _user_cache() -> Path:

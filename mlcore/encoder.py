@@ -34,6 +34,7 @@ from mlcore.compiled_encoder import (
     TEXT,
     About,
     CompiledEncoder,
+    CompiledPrecision,
     keep_compiled,
     open_compiled,
 )
@@ -44,13 +45,15 @@ from mlcore.runtime import (
     Library,
     Precision,
     Runtime,
+    by_length,
     choose_library,
+    choose_precision,
     choose_runtime,
     in_batches,
     load_transformers,
+    multiplies_bytes,
     pixels,
     processor_precision,
-    sorted_by_length,
 )
 from mlcore.starter import HEADS, STARTER, StarterEncoder, starter_fingerprint
 
@@ -62,6 +65,9 @@ logger = logging.getLogger(__name__)
 
 IMAGE_BATCH = 32
 """Pictures encoded at once: larger batches are no faster on a CPU and take more memory."""
+
+COMPILED_IMAGE_BATCH = 16
+"""Pictures that OpenVINO encodes at once."""
 
 TEXT_BATCH = 64
 """Texts encoded at once."""
@@ -198,10 +204,7 @@ class ClipEncoder:
         return str(self._runtime)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        return sorted_by_length(
-            self._tokenize(texts),
-            lambda rows: in_batches(rows, TEXT_BATCH, self.dim, self._text_features),
-        )
+        return by_length(self._tokenize(texts), TEXT_BATCH, self.dim, self._text_features)
 
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
         return in_batches(images, IMAGE_BATCH, self.dim, self._image_features)
@@ -221,6 +224,7 @@ class ClipEncoder:
             fingerprint=self.fingerprint,
             image_fingerprint=self.image_fingerprint,
             tokenizer=self._tokenizer.backend_tokenizer.to_str(),
+            image_batch=COMPILED_IMAGE_BATCH,
         )
 
     def networks(self) -> dict[str, Traceable]:
@@ -249,7 +253,12 @@ class ClipEncoder:
         squares = torch.zeros(2, self.image_size, self.image_size, 3, dtype=torch.uint8)
         tokens = torch.full((2, 7), self._tokenizer.pad_token_id, dtype=torch.long)
         return {
-            IMAGE: Traceable(Sees(), {"squares": squares}, {"squares": (0,)}),
+            IMAGE: Traceable(
+                Sees(),
+                {"squares": squares},
+                {"squares": (0,)},
+                probe=(_made_up_pictures(self.image_size),),
+            ),
             TEXT: Traceable(
                 Reads(), {"ids": tokens, "mask": tokens.clone()}, {"ids": (0, 1), "mask": (0, 1)}
             ),
@@ -289,6 +298,19 @@ class ClipEncoder:
         return features
 
 
+def _made_up_pictures(side: int) -> torch.Tensor:
+    """Pictures to try a network on: stains of several sizes, uint8 (n, side, side, 3)."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    grains = (torch.rand(8, 3, grain, grain, generator=generator) for grain in (3, 9, 27))
+    stains = [
+        torch.nn.functional.interpolate(grain, size=side, mode="bicubic").clamp(0, 1)
+        for grain in grains
+    ]
+    return (255 * torch.cat(stains)).byte().permute(0, 2, 3, 1).contiguous()
+
+
 def load_encoder(
     reference: str | Path,
     *,
@@ -303,7 +325,9 @@ def load_encoder(
             or a name on the Hugging Face hub, with ``@revision`` after it where one is meant. The
             local cache of the hub is asked first and the network only for what is not there.
         device: ``auto`` for the best there is, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``: bfloat16 where the device computes in it, float32 elsewhere.
+        precision: ``auto``: what :func:`mlcore.runtime.choose_precision` says, and where that is
+            ``auto`` too, int8 where the processor is fastest in it and the model bears it, else
+            bfloat16 where the device computes in it, else float32.
         library: ``openvino`` or ``torch``; what :func:`mlcore.runtime.choose_library` says when
             None.
 
@@ -312,6 +336,7 @@ def load_encoder(
             kind, or it has no safetensors. No other model is ever taken in its place.
         CheckpointError: a folder of :mod:`mlcore.checkpoints` is damaged.
     """
+    precision = choose_precision(precision)
     found = find_model(reference)
     if (library or choose_library(device)) == "openvino":
         return _compiled(found, precision)
@@ -324,8 +349,7 @@ def _in_torch(found: FoundModel, device: str, precision: Precision) -> StarterEn
 
 
 def _compiled(found: FoundModel, precision: Precision) -> CompiledEncoder:
-    chosen = processor_precision() if precision == "auto" else precision
-    place = found.directory, model_fingerprint(found), chosen
+    place = found.directory, model_fingerprint(found), _on_this_processor(precision)
     opened = open_compiled(found.name, *place)
     if opened is None:
         logger.info("Compiling %s for this processor; this is done once.", found.name)
@@ -334,6 +358,16 @@ def _compiled(found: FoundModel, precision: Precision) -> CompiledEncoder:
     if opened is None:
         raise CheckpointError(f"The compiled {found.name} does not read back.")
     return opened
+
+
+def _on_this_processor(precision: Precision) -> CompiledPrecision:
+    if precision == "auto":
+        return "int8" if multiplies_bytes() else processor_precision()
+    if precision == "int8" and not multiplies_bytes():
+        raise ModelUnavailableError(
+            "This processor has no instructions for int8 (VNNI); use 'auto', bfloat16 or float32."
+        )
+    return precision
 
 
 def _compile_apart(folder: Path) -> None:
@@ -378,7 +412,7 @@ def compile_model(reference: str | Path) -> Path:
             "OpenVINO is not installed, so there is nothing to compile for; models run on torch."
         )
     found = find_model(reference)
-    known = found.name, found.directory, model_fingerprint(found), processor_precision()
+    known = found.name, found.directory, model_fingerprint(found), _on_this_processor("auto")
     if open_compiled(*known) is None:
         keep_compiled(found.directory, _in_torch(found, "cpu", "float32"))
     return found.directory

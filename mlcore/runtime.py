@@ -6,10 +6,10 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 # is first loaded, which whoever imports this module does later.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "int8"]
+"""``int8``: large matrices in 8-bit whole numbers, and the rest as ``auto`` would be without it."""
+
+PRECISION_VARIABLE = "CONTEXTVISION_PRECISION"
+"""Fixes the precision where nothing else does; ``auto`` is as good as unset."""
 
 Library: TypeAlias = Literal["openvino", "torch"]
 """What runs a model: OpenVINO on processors, torch everywhere else."""
@@ -85,12 +89,37 @@ def choose_library(device: str = "auto") -> Library:
 
 def processor_precision() -> Literal["float32", "bfloat16"]:
     """bfloat16 where this machine's processor computes in it; torch is not loaded to know."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return "float32"
     known = ("avx512_bf16", "amx_bf16", " bf16 ")
-    return "bfloat16" if any(name in flags for name in known) else "float32"
+    return "bfloat16" if any(name in _processor_flags() for name in known) else "float32"
+
+
+def multiplies_bytes() -> bool:
+    """Tell whether this processor multiplies 8-bit whole numbers faster than any others (VNNI)."""
+    return any(name in _processor_flags() for name in ("avx512_vnni", "avx_vnni"))
+
+
+def _processor_flags() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def choose_precision(precision: Precision = "auto") -> Precision:
+    """Return the precision that was asked for, be it in the environment; ``auto`` where none was.
+
+    Raises:
+        ModelUnavailableError: the variable ``CONTEXTVISION_PRECISION`` asks for what there is not.
+    """
+    if precision != "auto":
+        return precision
+    asked = os.environ.get(PRECISION_VARIABLE, "auto")
+    known: dict[str, Precision] = {name: name for name in get_args(Precision)}
+    if asked not in known:
+        raise ModelUnavailableError(
+            f"{PRECISION_VARIABLE} is {asked!r}; it accepts {', '.join(known)}."
+        )
+    return known[asked]
 
 
 def _has_accelerator() -> bool:
@@ -124,6 +153,10 @@ def choose_runtime(device: str = "auto", precision: Precision = "auto") -> Runti
     elif not _is_present(device):
         raise ModelUnavailableError(
             f"The device {device!r} is not present on this machine; use 'auto' or 'cpu'."
+        )
+    if precision == "int8":
+        raise ModelUnavailableError(
+            "Torch encodes in bfloat16 or float32; int8 needs OpenVINO, on a processor."
         )
     if precision == "auto":
         precision = "bfloat16" if _computes_in_bfloat16(device) else "float32"
@@ -162,24 +195,51 @@ def load_transformers() -> Any:
     return transformers
 
 
-def sorted_by_length(
-    rows: Sequence[list[int]], encode: Callable[[Sequence[list[int]]], FloatMatrix]
+PADDING = 32
+"""Tokens of padding that take about as long as starting another batch."""
+
+
+def by_length(
+    rows: Sequence[list[int]],
+    size: int,
+    width: int,
+    encode: Callable[[Sequence[list[int]]], torch.Tensor | FloatMatrix],
 ) -> FloatMatrix:
-    """Encode tokenized texts by length, so that those of one length share a batch and little is
-    spent on padding.
+    """Encode tokenized texts in batches of about one length each, so that little is padding.
 
     Args:
         rows: token ids of each text.
-        encode: takes all rows, the shortest first, and returns a vector for each, in that order.
+        size: texts of a batch, at most.
+        width: numbers of a vector.
+        encode: takes the rows of a batch and returns a vector for each.
 
     Returns:
-        The vectors in the order of ``rows``.
+        The vectors in the order of ``rows``, each of length 1.
+
+    Raises:
+        ModelUnavailableError: the model gave numbers that are not finite, or no direction.
     """
-    order = np.argsort([len(row) for row in rows], kind="stable")
-    encoded = encode([rows[position] for position in order])
-    matrix = np.empty_like(encoded)
-    matrix[order] = encoded
-    return matrix
+    matrix = np.empty((len(rows), width), dtype=np.float32)
+    lengths = [len(row) for row in rows]
+    for places in _of_like_length(lengths, size):
+        matrix[places] = _array(encode([rows[place] for place in places]))
+    return unit_rows(matrix)
+
+
+def _of_like_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Yield places of texts that go together: the next longer one begins a new batch where its
+    length would bring more padding to the others than that costs."""
+    batch: list[int] = []
+    padding = 0
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch:
+            padding += len(batch) * (lengths[place] - lengths[batch[-1]])
+            if padding > PADDING or len(batch) == size:
+                yield batch
+                batch, padding = [], 0
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def in_batches(
@@ -195,11 +255,15 @@ def in_batches(
     """
     matrix = np.empty((len(items), width), dtype=np.float32)
     for start in range(0, len(items), size):
-        features = encode(items[start : start + size])
-        matrix[start : start + size] = (
-            features if isinstance(features, np.ndarray) else features.float().cpu().numpy()
-        )
+        matrix[start : start + size] = _array(encode(items[start : start + size]))
     return unit_rows(matrix)
+
+
+def _array(features: torch.Tensor | FloatMatrix) -> FloatMatrix:
+    if isinstance(features, np.ndarray):
+        return features
+    array: FloatMatrix = features.float().cpu().numpy()
+    return array
 
 
 def unit_rows(matrix: FloatMatrix) -> FloatMatrix:

@@ -172,6 +172,9 @@ CONTEXTVISION_MODEL = env.text("CONTEXTVISION_MODEL", "starter")
 CONTEXTVISION_DEVICE = env.text("CONTEXTVISION_DEVICE", "auto")
 # mlcore/runtime.py reads it itself, knowing no settings; here a wrong value is told at the start.
 CONTEXTVISION_RUNTIME = env.choice("CONTEXTVISION_RUNTIME", "auto", ("auto", "openvino", "torch"))
+CONTEXTVISION_PRECISION = env.choice(
+    "CONTEXTVISION_PRECISION", "auto", ("auto", "float32", "bfloat16", "int8")
+)
 CONTEXTVISION_TAIL_LIMIT = env.whole("CONTEXTVISION_TAIL_LIMIT", 2_000, minimum=1)
 """Pictures embedded since the index was built that are searched one by one; more of them queue a
 rebuild."""

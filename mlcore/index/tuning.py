@@ -28,6 +28,11 @@ REFINEMENTS = 2
 """How often the gap between too few lists and enough is halved afterwards; the first steps alone
 read up to 41 % more than is needed."""
 
+SURENESS = 1.645
+"""Standard errors between the recall that is measured and the one that is promised, which is thus
+the lower end of a one-sided interval of 95 %: other queries would find less than the mean half the
+time."""
+
 Search = Callable[[FloatMatrix, int, "IdVector | None", int], IdVector]
 """Takes queries, k, allowed positions and the number of lists; returns positions (m, k)."""
 
@@ -40,7 +45,7 @@ class Tuning:
     """Lists to read, by the number of results and by the share of pictures allowed."""
 
     target: float
-    """Recall that was asked for, 0 to 1."""
+    """Recall that was asked for, 0 to 1; what was measured is surely above it."""
     recall: float
     """Recall@10 that was measured without a filter, on the harder kind of queries."""
     queries: int
@@ -107,8 +112,9 @@ def tune(
 
     Args:
         trials: for example pictures and sentences.
-        target: recall at each depth, 0 to 1. Where even all lists do not reach it, because the
-            vectors are rounded, the fewest lists within 0.005 of what all of them reach count.
+        target: recall at each depth, 0 to 1, that other queries may count on. Where even all lists
+            do not reach it, because the vectors are rounded, the fewest lists within 0.005 of what
+            all of them reach count.
         most: all lists.
         count: vectors in the index.
         search: the index under test.
@@ -131,24 +137,36 @@ def tune(
             number, reached = _fewest(recall, target, most)
             lists[depth][share] = number
             if share == 1.0 and depth == DEPTHS[0]:
-                recall_at_first = reached
+                recall_at_first = reached.mean
     asked = sum(len(trial.queries) for trial in trials)
     return Tuning(target, round(recall_at_first, 4), asked, lists)
 
 
-def recall_at(found: IdVector, right: IdVector) -> float:
-    """Share of the right positions that were found, over queries; -1 stands for none.
+@dataclass(frozen=True, slots=True, order=True)
+class Reached:
+    """Recall on some queries; compared by what is sure."""
+
+    sure: float
+    """What it is at least, also on other queries."""
+    mean: float
+
+
+def recall_at(found: IdVector, right: IdVector) -> Reached:
+    """Share of the right positions that were found, mean over queries; -1 stands for none.
 
     Args:
         found: int64 (m, k).
         right: int64 (m, k).
     """
-    hits = total = 0
+    shares = []
     for row, answer in zip(found.tolist(), right.tolist(), strict=True):
         wanted = {position for position in answer if position >= 0}
-        hits += len(wanted.intersection(row))
-        total += len(wanted)
-    return hits / total if total else 1.0
+        if wanted:
+            shares.append(len(wanted.intersection(row)) / len(wanted))
+    if not shares:
+        return Reached(1.0, 1.0)
+    mean = float(np.mean(shares))
+    return Reached(mean - SURENESS * float(np.std(shares)) / len(shares) ** 0.5, mean)
 
 
 def _least_recall(
@@ -158,7 +176,7 @@ def _least_recall(
     positions: IdVector | None,
     search: Search,
     probes: int,
-) -> float:
+) -> Reached:
     return min(
         recall_at(
             _without_own(search(trial.queries, depth + 1, positions, probes), trial)[:, :depth],
@@ -178,25 +196,25 @@ def _without_own(found: IdVector, trial: Trial) -> IdVector:
     return others
 
 
-def _fewest(recall: Callable[[int], float], target: float, most: int) -> tuple[int, float]:
+def _fewest(recall: Callable[[int], Reached], target: float, most: int) -> tuple[int, Reached]:
     probes = min(8, most)
-    tried: list[tuple[int, float]] = []
+    tried: list[tuple[int, Reached]] = []
     while True:
         reached = recall(probes)
         tried.append((probes, reached))
-        if reached >= target or probes >= most:
+        if reached.sure >= target or probes >= most:
             break
         probes = min(most, round(probes * STEP))
-    if tried[-1][1] < target:
-        best = tried[-1][1]
-        return next((probes, reached) for probes, reached in tried if reached >= best - 0.005)
+    if tried[-1][1].sure < target:
+        enough_mean = tried[-1][1].mean - 0.005
+        return next((probes, reached) for probes, reached in tried if reached.mean >= enough_mean)
     enough, few = tried[-1], tried[-2][0] if len(tried) > 1 else tried[-1][0]
     for _ in range(REFINEMENTS):
         between = round((few * enough[0]) ** 0.5)
         if not few < between < enough[0]:
             break
         reached = recall(between)
-        if reached >= target:
+        if reached.sure >= target:
             enough = between, reached
         else:
             few = between

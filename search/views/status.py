@@ -29,6 +29,7 @@ def status(request: StaffRequest) -> HttpResponse:
         "engine": engine_room.loaded(),
         "device_asked": settings.CONTEXTVISION_DEVICE,
         "runtime_asked": settings.CONTEXTVISION_RUNTIME,
+        "precision_asked": settings.CONTEXTVISION_PRECISION,
         "processors": os.cpu_count(),
         "process": os.getpid(),
         "memory": resident_bytes(),

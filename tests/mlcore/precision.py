@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mlcore.config import FloatMatrix, ImageLimits
 from mlcore.datasets import CaptionDataset
 from mlcore.encoder import Encoder, load_encoder
 from mlcore.layouts import open_source
+from mlcore.runtime import Precision
 from tests.mlcore.clip_factory import make_clip
 from tests.mlcore.vit_memory import TEXT, VISION
 from tests.services import flickr8k_path
@@ -105,7 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mlcore.precision")
     parser.add_argument("--model", default="starter", help="a reference, or vit-b-32")
     parser.add_argument("--library", choices=("openvino", "torch"))
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--pictures", type=int, help="how many; all 1,000 by default")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, dev_pictures(options.pictures) as data:

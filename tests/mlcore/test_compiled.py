@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import mlcore.compiled
 from mlcore.compiled import CompiledNetwork, Traceable, keep_networks, load_networks
+from mlcore.runtime import multiplies_bytes
 
 
 def network() -> Traceable:
@@ -42,7 +44,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def load(folder: Path) -> CompiledNetwork:
-    loaded = load_networks(folder, precision="float32")
+    loaded = load_networks(folder, floats="float32")
     assert loaded is not None
     networks, about = loaded
     assert about == {"dim": 4}
@@ -69,7 +71,7 @@ def test_loading_needs_no_torch(kept: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from mlcore.compiled import load_networks\n"
-        "networks, about = load_networks(Path(sys.argv[1]), precision='float32')\n"
+        "networks, about = load_networks(Path(sys.argv[1]), floats='float32')\n"
         "assert networks['head'](np.zeros((1, 8), np.float32))[0].shape == (1, 4)\n"
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
@@ -84,15 +86,15 @@ def test_a_damaged_file_is_not_used(kept: Path, file: str) -> None:
     data = bytearray((kept / file).read_bytes())
     data[len(data) // 2] ^= 1
     (kept / file).write_bytes(data)
-    assert load_networks(kept, precision="float32") is None
+    assert load_networks(kept, floats="float32") is None
     (kept / file).unlink()
-    assert load_networks(kept, precision="float32") is None
+    assert load_networks(kept, floats="float32") is None
 
 
 def test_another_format_is_not_used_and_is_replaced(kept: Path) -> None:
     about = json.loads((kept / "about.json").read_text())
     (kept / "about.json").write_text(json.dumps({**about, "format": 999}))
-    assert load_networks(kept, precision="float32") is None
+    assert load_networks(kept, floats="float32") is None
     keep_networks(kept, {"head": network()}, {"dim": 4})
     assert load(kept)(inputs(1))[0].shape == (1, 4)
     assert [path.name for path in kept.parent.iterdir()] == ["kept"]
@@ -105,5 +107,47 @@ def test_what_another_process_kept_meanwhile_stays(kept: Path) -> None:
     assert [path.name for path in kept.parent.iterdir()] == ["kept"]
 
 
+@pytest.mark.skipif(not multiplies_bytes(), reason="this processor has no instructions for int8")
+class TestEightBits:
+    @staticmethod
+    def kept(folder: Path) -> tuple[Matrix, Matrix, bool]:
+        """Its answers with 8-bit weights and the right ones, and whether it has such weights."""
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 128))
+        probe = torch.randn(64, 256)
+        network = Traceable(module, {"x": torch.zeros(2, 256)}, {"x": (0,)}, probe=(probe,))
+        keep_networks(folder, {"head": network}, {})
+        loaded = load_networks(folder, floats="float32", eight_bits=True)
+        assert loaded is not None
+        head = loaded[0]["head"]
+        x = torch.randn(32, 256)
+        with torch.inference_mode():
+            return head(x.numpy())[0], module(x).numpy(), head.in_eight_bits
+
+    def test_vectors_stay_what_they_were(self, tmp_path: Path) -> None:
+        found, right, in_eight_bits = self.kept(tmp_path / "kept")
+        assert in_eight_bits
+        assert cosines(found, right).min() > 0.999
+        assert not np.allclose(found, right, rtol=1e-4)  # it does compute in 8 bits
+        assert (tmp_path / "kept" / "head-8bit.bin").stat().st_size < 0.6 * (
+            tmp_path / "kept" / "head.bin"
+        ).stat().st_size
+
+    def test_they_are_left_where_vectors_would_turn(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mlcore.compiled, "LEAST_COSINE", 0.9999999)
+        caplog.set_level("INFO")
+        found, right, in_eight_bits = self.kept(tmp_path / "kept")
+        assert not in_eight_bits
+        assert "8-bit weights would turn vectors" in caplog.text
+        assert np.allclose(found, right, atol=2e-3)
+
+
+def cosines(a: Matrix, b: Matrix) -> Matrix:
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.asarray((a * b).sum(axis=1) / lengths)
+
+
 def test_nothing_there_is_no_network(tmp_path: Path) -> None:
-    assert load_networks(tmp_path / "nowhere", precision="float32") is None
+    assert load_networks(tmp_path / "nowhere", floats="float32") is None

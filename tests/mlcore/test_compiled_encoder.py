@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from PIL import Image
 
 from mlcore.__main__ import main
 from mlcore.compiled_encoder import CompiledEncoder
+from mlcore.config import FloatMatrix
 from mlcore.encoder import Encoder, compile_model, load_encoder
 from mlcore.errors import ModelUnavailableError
-from mlcore.runtime import choose_library, processor_precision
+from mlcore.runtime import by_length, choose_library, multiplies_bytes, processor_precision
 from tests.mlcore.clip_factory import make_clip
 
 TEXTS = ["a dog", "two dogs on a beach at dusk", "", "x " * 200, "é ü 漢字 🐕", "a dog"]
@@ -187,3 +189,51 @@ class TestChoice:
         capable = torch.cpu.get_capabilities()
         named = any(capable.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
         assert processor_precision() == ("bfloat16" if named else "float32")
+
+    def test_a_precision_may_be_fixed(
+        self, clip: Path, pair: tuple[Encoder, Encoder], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CONTEXTVISION_PRECISION", "float32")
+        assert load_encoder(clip, library="openvino").runtime == "OpenVINO float32 on cpu"
+        assert load_encoder(clip, library="torch").runtime == "torch float32 on cpu"
+        monkeypatch.setenv("CONTEXTVISION_PRECISION", "int8")
+        with pytest.raises(ModelUnavailableError, match="int8 needs OpenVINO"):
+            load_encoder(clip, library="torch")
+        monkeypatch.setenv("CONTEXTVISION_PRECISION", "int4")
+        with pytest.raises(ModelUnavailableError, match="auto, float32, bfloat16, int8"):
+            load_encoder(clip)
+
+    @pytest.mark.skipif(multiplies_bytes(), reason="this processor has instructions for int8")
+    def test_no_int8_without_instructions_for_it(
+        self, clip: Path, pair: tuple[Encoder, Encoder]
+    ) -> None:
+        with pytest.raises(ModelUnavailableError, match="no instructions for int8"):
+            load_encoder(clip, library="openvino", precision="int8")
+
+
+@pytest.mark.skipif(not multiplies_bytes(), reason="this processor has no instructions for int8")
+def test_pictures_are_encoded_in_eight_bits_and_words_are_not(tmp_path: Path) -> None:
+    folder = make_clip(tmp_path / "wide", dim=64, vision={"hidden_size": 128}, spread=0.08)
+    compile_model(folder)
+    ours = load_encoder(folder, library="openvino")
+    assert ours.runtime == f"OpenVINO int8 and {processor_precision()} on cpu"
+    exact = load_encoder(folder, library="openvino", precision="float32")
+    assert exact.runtime == "OpenVINO float32 on cpu"
+    plain = load_encoder(folder, library="openvino", precision=processor_precision())
+    shown = pictures(9)
+    seen = (ours.encode_images(shown) * exact.encode_images(shown)).sum(1)
+    assert 0.999 < seen.min() < 0.999999
+    assert np.array_equal(ours.encode_texts(TEXTS), plain.encode_texts(TEXTS))
+
+
+def test_texts_of_like_length_share_a_batch() -> None:
+    batches: list[list[int]] = []
+
+    def encode(rows: Sequence[list[int]]) -> FloatMatrix:
+        batches.append([len(row) for row in rows])
+        return np.array([[len(row), 1] for row in rows], dtype=np.float32)
+
+    lengths = [30, 9, 10, 10, 31, 9, 77, 10, 10, 10]
+    found = by_length([[0] * length for length in lengths], 4, 2, encode)
+    assert np.allclose(found[:, 0] / found[:, 1], lengths)  # in the order they came in
+    assert batches == [[9, 9, 10, 10], [10, 10, 10], [30, 31], [77]]

@@ -177,7 +177,9 @@ class TestChoice:
 def test_recall_counts_what_was_found_of_what_is_right() -> None:
     found = np.array([[1, 2, -1], [7, 8, 9]], dtype=np.int64)
     right = np.array([[2, 1, 5], [9, -1, -1]], dtype=np.int64)
-    assert recall_at(found, right) == 3 / 4
+    reached = recall_at(found, right)
+    assert reached.mean == (2 / 3 + 1) / 2
+    assert reached.sure == pytest.approx(reached.mean - 1.645 * (1 / 6) / 2**0.5)
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ def test_it_tells_what_encodes_and_what_is_live(
     staff_client: Client, indexed: dict[str, Image], settings: LazySettings
 ) -> None:
     settings.CONTEXTVISION_RUNTIME = "torch"
+    settings.CONTEXTVISION_PRECISION = "float32"
     search_images(SearchQuery.of("red"), user=None)
     html = staff_client.get(STATUS).content.decode()
     assert "<dd>numpy</dd>" in html
     assert "<code>CONTEXTVISION_RUNTIME</code> (now torch)" in html
+    assert "<code>CONTEXTVISION_PRECISION</code> (now float32)" in html
     assert "<code>flat</code>" in html
     assert "nothing is missed" in html
     assert "MB" in html
