@@ -112,7 +112,11 @@ def visible_images(ids: Sequence[int], user: Person) -> dict[int, Image]:
 
     With their captions, as a search shows them, in two queries whatever the number of ids.
     """
-    images = Image.objects.visible_to(user).in_bulk(list(ids))
+    return with_sentences(Image.objects.visible_to(user).in_bulk(list(ids)))
+
+
+def with_sentences(images: dict[int, Image]) -> dict[int, Image]:
+    """Fetch the captions of these pictures too, in one query."""
     # Rows instead of objects: there are several captions to a picture, and only the text is shown.
     captions = Caption.objects.filter(image__in=images).order_by("image_id", "order")
     sentences: dict[int, list[str]] = {pk: [] for pk in images}

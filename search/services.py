@@ -10,7 +10,7 @@ from PIL.Image import Image as Picture
 
 from gallery.examples import ExampleGoneError, is_kept, keep_example, read_example
 from gallery.models import Image
-from gallery.selectors import Person, matching_ids, stored_vectors, visible_images
+from gallery.selectors import Person, matching_ids, stored_vectors, visible_images, with_sentences
 from gallery.uploads import query_limits
 from mlcore.config import FloatMatrix
 from mlcore.decoding import get_decoder
@@ -77,10 +77,14 @@ def search_images(query: SearchQuery, *, user: Person) -> SearchPage:
     watch.lap("encode")
     # More like a picture means others than that picture.
     left_out = set(_gallery_ids(query))
-    hits = _visible_hits(query, engine, vector, user, left_out, notices)
+    hits, fetched = _visible_hits(query, engine, vector, user, left_out, notices)
     watch.lap("lookup")
     page = hits[query.offset : query.offset + query.limit]
-    images = visible_images([hit.image_id for hit in page], user)
+    ids = [hit.image_id for hit in page]
+    if fetched:
+        images = with_sentences({pk: fetched[pk] for pk in ids})
+    else:
+        images = visible_images(ids, user)
     results = [
         SearchResult(images[hit.image_id], round(hit.score, SCORE_DIGITS))
         for hit in page
@@ -194,8 +198,10 @@ def _visible_hits(
     user: Person,
     left_out: set[int],
     notices: list[str],
-) -> list[Hit]:
+) -> tuple[list[Hit], dict[int, Image]]:
     """Return the hits of this page and those before it, and one more if there is one.
+
+    With the records of a first page, since nearly all that is found is shown there.
 
     The index knows nothing of deletions and permissions, so more is asked for until enough hits
     have passed the database.
@@ -208,16 +214,22 @@ def _visible_hits(
         k = min(k, most or k)
         hits = engine.search(vector, k, allowed_ids=allowed)
         ids = [hit.image_id for hit in hits if hit.image_id not in left_out]
-        seen = set(Image.objects.visible_to(user).filter(pk__in=ids).values_list("pk", flat=True))
+        images = Image.objects.visible_to(user).filter(pk__in=ids)
+        records: dict[int, Image] = {}
+        if query.offset == 0:
+            records = {image.pk: image for image in images}
+            seen = set(records)
+        else:
+            seen = set(images.values_list("pk", flat=True))
         visible = [hit for hit in hits if hit.image_id in seen]
         if len(visible) >= wanted or len(hits) < k:
-            return visible[:wanted]
+            return visible[:wanted], records
         if k == most:
             notices.append(
                 _("Only the %(count)d nearest pictures were looked at; a filter brings others in.")
                 % {"count": most}
             )
-            return visible
+            return visible, records
         k *= 4
 
 

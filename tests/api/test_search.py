@@ -159,19 +159,21 @@ def test_private_pictures_are_for_their_owner_and_staff(
     assert refused["detail"].replace(str(red.pk), "#") == missing["detail"].replace("987654", "#")
 
 
-@pytest.mark.parametrize("limit", [1, 30])
+@pytest.mark.parametrize(
+    ("limit", "offset", "asked"), [(1, 0, 3), (30, 0, 3), (1, 5, 4), (25, 5, 4)]
+)
 def test_the_database_is_asked_a_fixed_number_of_times(
-    client: Client, indexed: dict[str, Image], limit: int
+    client: Client, indexed: dict[str, Image], limit: int, offset: int, asked: int
 ) -> None:
     for shade in range(1, 30):
         add_picture("red", shade=shade, captions=("one", "two"))
     index_everything()
     ask(client, q="warm up")
     with CaptureQueriesContext(connection) as queries:
-        answer = ask(client, q="red", limit=limit)
+        answer = ask(client, q="red", limit=limit, offset=offset)
     assert len(answer["results"]) == limit
-    # The live index, who may see the hits, the pictures, and their captions.
-    assert len(queries) == 4, [query["sql"] for query in queries]
+    # The live index, the pictures and their captions; further down first what may be seen at all.
+    assert len(queries) == asked, [query["sql"] for query in queries]
 
 
 @pytest.mark.parametrize(
