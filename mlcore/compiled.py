@@ -163,7 +163,8 @@ def keep_networks(folder: Path, networks: Mapping[str, Traceable], about: Any) -
             if _is_like(smaller, model, network.probe):
                 eight_bits.append(name)
                 file = temporary / f"{_EIGHT_BITS.format(name)}.xml"
-                openvino.save_model(smaller, file, compress_to_fp16=True)
+                # In float16 the scales, which may be very small, would lose what was just tried.
+                openvino.save_model(smaller, file, compress_to_fp16=False)
         files = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
         (temporary / ABOUT).write_text(
             json.dumps(
@@ -219,7 +220,7 @@ def _is_like(smaller: Any, model: Any, probe: tuple[torch.Tensor, ...]) -> bool:
     [tried] = _compile(smaller, processor_precision(), eight_bits=True)(*inputs)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(tried, axis=1)
     least = float(((exact * tried).sum(axis=1) / lengths).min())
-    if least < LEAST_COSINE:
+    if not least >= LEAST_COSINE:  # nor where it is no number
         logger.info("8-bit weights would turn vectors to a cosine of %.4f; not used.", least)
         return False
     return True
