@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT = 560, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 64, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 40, 64, 44
 _COLOURS = ("#12897c", "#c9641b", "#6d6fd6", "#b64f8d")
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 
