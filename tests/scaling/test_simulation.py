@@ -140,5 +140,5 @@ def test_a_plot_is_small_and_whole() -> None:
     root = fromstring(drawing)
     lines = [node.get("points") for node in root if node.tag.endswith("polyline")]
     # From the lower left to nearly the upper right: 1 to 10, and 10 of 1..100 to 95.
-    assert lines[0] == "62.0,180.0 536.0,66.6"
+    assert lines[0] == "62.0,180.0 520.0,66.6"
     assert len(drawing) < 5_000
