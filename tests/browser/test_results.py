@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from gallery.models import Image
 from tests.browser.conftest import Door
@@ -119,6 +119,20 @@ def scroll_until(page: Page, done: Callable[[], bool]) -> None:
         assert time.monotonic() < end, page.url
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(50)
+
+
+def test_what_is_near_comes_also_where_the_page_is_slow_to_be_whole(
+    door: Door, gallery: dict[str, Image]
+) -> None:
+    visitor = door.enter(width=400)
+
+    def late(route: Route) -> None:
+        visitor.page.wait_for_timeout(1500)
+        route.continue_()
+
+    visitor.page.route("**/js/copying*.js", late)  # the last one
+    page = visitor.open("/?q=red&limit=2")
+    expect(page.locator(".tile").nth(2)).to_be_attached()
 
 
 NOTED = """() => {

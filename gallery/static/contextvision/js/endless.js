@@ -26,7 +26,9 @@ const watcher = new IntersectionObserver(
 function watch() {
   watcher.disconnect();
   const next = document.querySelector("#pager a[rel=next]");
-  if (next && !navigator.connection?.saveData) watcher.observe(next);
+  if (!next || navigator.connection?.saveData) return;
+  htmx.process(next); // it comes to the page only when that is whole, and this may be seen before
+  watcher.observe(next);
 }
 
 document.addEventListener("click", (event) => {
