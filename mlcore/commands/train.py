@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from mlcore.commands.common import add_command, captioned, positive
 from mlcore.commands.evaluate import write_metrics
+from mlcore.commands.recipe import add_memory_options, add_recipe_options
 from mlcore.encoder import find_model, load_encoder
 from mlcore.evaluation import EvalConfig, evaluate_retrieval
 from mlcore.layouts import open_source
 from mlcore.progress import NoProgress, ProgressBar
 from mlcore.starter import STARTER
-from mlcore.training import Augment, TrainConfig, TrainResult, Tune, fine_tune
+from mlcore.training import TrainConfig, TrainResult, Tune, fine_tune
 
 if TYPE_CHECKING:
     from mlcore.datasets import CaptionDataset
@@ -127,30 +128,8 @@ def _add_pictures(group: Any) -> None:
 
 def _add_recipe(group: Any) -> None:
     group.add_argument("--start", choices=("base", "fresh"), help="fresh: the starter's new heads")
-    group.add_argument("--epochs", type=positive)
-    group.add_argument("--batch-size", type=positive, help="pairs per step, over all processes")
-    group.add_argument("--learning-rate", type=float)
-    group.add_argument("--head-learning-rate", type=float)
-    group.add_argument("--warm-up", type=float, help="share of the steps")
-    group.add_argument("--weight-decay", type=float)
-    group.add_argument("--augment", choices=get_args(Augment))
-    group.add_argument(
-        "--hard-negatives", action="store_true", default=None,
-        help="pictures also refuse minimally changed, wrong captions",
-    )  # fmt: skip
-    group.add_argument("--weight-averaging", type=float, metavar="DECAY")
-    group.add_argument(
-        "--mix", dest="robust_mixes", type=float, nargs="+", metavar="SHARE",
-        help="shares of the tuned weights to try against the base's at the end (WiSE-FT)",
-    )  # fmt: skip
-    group.add_argument("--patience", type=positive, metavar="EPOCHS")
-    group.add_argument(
-        "--metric", dest="validation_metric", choices=("hit_rate@1", "hit_rate@5", "hit_rate@10",
-                                                       "mrr"),
-    )  # fmt: skip
+    add_recipe_options(group, count=positive)
     group.add_argument("--validate-every", type=positive, metavar="EPOCHS")
-    group.add_argument("--last-blocks", type=positive, help="for --tune last")
-    group.add_argument("--lora-rank", type=positive, help="for --tune lora")
     group.add_argument(
         "--hidden", type=positive, help="inner width of each of the starter's new heads"
     )
@@ -159,16 +138,12 @@ def _add_recipe(group: Any) -> None:
     )
     for name in ("image", "text", "tower"):
         group.add_argument(f"--{name}-dropout", type=float, help="starter only")
-    group.add_argument("--seed", type=int)
 
 
 def _add_machine(group: Any) -> None:
     group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--precision", choices=("auto", "float32", "bfloat16"))
-    group.add_argument(
-        "--micro-batch", type=positive, help="pairs at once, for memory; the gradients stay"
-    )
-    group.add_argument("--gradient-checkpointing", action="store_true", default=None)
+    add_memory_options(group, count=positive)
     group.add_argument("--processes", type=positive, help="how many torchrun starts, in all (1)")
     group.add_argument("--workers", type=positive, help="threads that prepare pictures")
     group.add_argument(
