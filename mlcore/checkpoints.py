@@ -105,7 +105,7 @@ def write_checkpoint(directory: Path, *, kind: str, write: Callable[[Path], None
     if directory.exists():
         raise CheckpointError(f"{directory} exists already; choose a folder that does not exist")
     try:
-        with _published(directory) as folder:
+        with published(directory) as folder:
             write(folder)
             entries = {}
             for path in sorted(folder.iterdir()):
@@ -210,8 +210,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _published(directory: Path) -> Iterator[Path]:
-    """Yield a folder beside ``directory``; rename it into place, or remove it on any failure."""
+def published(directory: Path) -> Iterator[Path]:
+    """Yield a folder beside ``directory``; rename it into place, or remove it on any failure.
+
+    Raises:
+        OSError: it cannot be made or brought to the disk, or ``directory`` holds something.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = directory.parent / f".tmp-{directory.name}-{uuid.uuid4().hex}"
     temporary.mkdir()

@@ -11,7 +11,6 @@ import importlib
 import json
 import logging
 import shutil
-import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.checkpoints import file_sha256
+from mlcore.checkpoints import file_sha256, published
 from mlcore.eight_bits import OPTIONS as EIGHT_BIT_OPTIONS
 from mlcore.eight_bits import in_eight_bits
 from mlcore.errors import CheckpointError
@@ -149,45 +148,45 @@ def keep_networks(folder: Path, networks: Mapping[str, Traceable], about: Any) -
     Raises:
         CheckpointError: it cannot be written.
     """
-    openvino = importlib.import_module("openvino")
-    temporary = folder.parent / f".tmp-{folder.name}-{uuid.uuid4().hex}"
     try:
-        temporary.mkdir(parents=True)
-        eight_bits = []
-        for name, network in networks.items():
-            model = _convert(network)
-            openvino.save_model(model, temporary / f"{name}.xml", compress_to_fp16=True)
-            if network.probe is None or not multiplies_bytes():
-                continue
-            smaller = in_eight_bits(model)
-            if _is_like(smaller, model, network.probe):
-                eight_bits.append(name)
-                file = temporary / f"{_EIGHT_BITS.format(name)}.xml"
-                # In float16 the scales, which may be very small, would lose what was just tried.
-                openvino.save_model(smaller, file, compress_to_fp16=False)
-        files = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
-        (temporary / ABOUT).write_text(
-            json.dumps(
-                {
-                    "format": FORMAT,
-                    "networks": list(networks),
-                    "eight_bits": eight_bits,
-                    "files": files,
-                    "about": about,
-                }
-            ),
-            encoding="utf-8",
-        )
-        if _verified(folder) is None:  # or another process was sooner, and may be reading it
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.replace(folder)
+        with published(folder) as temporary:
+            _write(temporary, networks, about)
+            if _verified(folder) is None:  # or another process was sooner, and may be reading it
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         if _verified(folder) is None:
             raise CheckpointError(
                 f"The compiled model cannot be kept in {folder} ({error.strerror or error})."
             ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
+    openvino = importlib.import_module("openvino")
+    eight_bits = []
+    for name, network in networks.items():
+        model = _convert(network)
+        openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=True)
+        if network.probe is None or not multiplies_bytes():
+            continue
+        smaller = in_eight_bits(model)
+        if _is_like(smaller, model, network.probe):
+            eight_bits.append(name)
+            file = folder / f"{_EIGHT_BITS.format(name)}.xml"
+            # In float16 the scales, which may be very small, would lose what was just tried.
+            openvino.save_model(smaller, file, compress_to_fp16=False)
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    (folder / ABOUT).write_text(
+        json.dumps(
+            {
+                "format": FORMAT,
+                "networks": list(networks),
+                "eight_bits": eight_bits,
+                "files": files,
+                "about": about,
+            }
+        ),
+        encoding="utf-8",
+    )
 
 
 def _convert(network: Traceable) -> Any:

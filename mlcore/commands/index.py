@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlcore.checkpoints import published
 from mlcore.commands.common import PICTURES, add_command, add_model
 from mlcore.decoding import get_decoder
 from mlcore.encoder import load_encoder
@@ -61,18 +60,15 @@ def run(options: argparse.Namespace) -> int:
         np.concatenate(vectors),
         fingerprint=encoder.fingerprint,
     )
-    temporary = out.parent / f".tmp-{uuid.uuid4().hex}"
     try:
-        index.save(temporary / "index")
-        (temporary / PICTURES).write_text(
-            json.dumps({"model": encoder.name, "folder": str(options.folder), "names": names}),
-            encoding="utf-8",
-        )
-        temporary.rename(out)
+        with published(out) as temporary:
+            index.save(temporary / "index")
+            (temporary / PICTURES).write_text(
+                json.dumps({"model": encoder.name, "folder": str(options.folder), "names": names}),
+                encoding="utf-8",
+            )
     except OSError as error:
         raise IndexFileError(f"{out} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     sys.stdout.write(f"Indexed {len(names)} pictures in {out}; {refused} could not be read.\n")
     return 1 if refused else 0
 
