@@ -63,10 +63,26 @@ def add_and_embed(count: int) -> tuple[list[Image], Job]:
     return pictures, jobs.start(Job.Kind.EMBED, key=Job.Kind.EMBED)
 
 
-def at_work() -> set[int]:
-    """Process ids of the workers that have a chunk."""
-    names = EmbeddingChunk.objects.exclude(worker="").values_list("worker", flat=True)
-    return {int(name.removeprefix(f"{socket.gethostname()}:")) for name in names}
+def at_work() -> list[int]:
+    """Process ids of the workers that have a chunk, in the order they took it."""
+    taken = EmbeddingChunk.objects.exclude(worker="").order_by("pk")
+    names = taken.values_list("worker", flat=True)
+    return [int(name.removeprefix(f"{socket.gethostname()}:")) for name in names]
+
+
+def joined(count: int) -> list[int]:
+    """Wait for so many workers to take part, and return them in the order they joined.
+
+    They are gathered over time: at any one moment, one of them may be between two chunks.
+    """
+    seen: dict[int, None] = {}
+
+    def all_have() -> bool:
+        seen.update(dict.fromkeys(at_work()))
+        return len(seen) == count
+
+    wait_until(all_have, seconds=90, what=f"work by {count} workers")
+    return list(seen)
 
 
 def let_leases_end() -> None:
@@ -94,11 +110,7 @@ def test_two_workers_share_and_one_finishes_what_the_other_began(
 ) -> None:
     with two_workers(tmp_path, wait=0.05) as workers:
         pictures, job = add_and_embed(400)
-        wait_until(lambda: len(at_work()) == 1, seconds=60, what="the first chunk")
-        [leader] = at_work()
-        wait_until(lambda: len(at_work()) == 2, seconds=30, what="help by the other worker")
-        assert at_work() == {worker.pid for worker in workers}
-        [helper] = at_work() - {leader}
+        leader, helper = joined(2)
         [killed] = [w for w in workers if w.pid == (leader if victim == "leader" else helper)]
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
@@ -126,7 +138,7 @@ def test_two_workers_share_and_one_finishes_what_the_other_began(
 def test_cancelling_stops_all(tmp_path: Path) -> None:
     with two_workers(tmp_path, wait=0.05):
         pictures, job = add_and_embed(400)
-        wait_until(lambda: len(at_work()) == 2, seconds=60, what="two workers with chunks")
+        joined(2)
         jobs.cancel(job)
         wait_until(lambda: ended(job), seconds=20, what="the end of the job")
         assert not EmbeddingChunk.objects.filter(plan__job=job).exists()
