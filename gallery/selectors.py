@@ -5,9 +5,11 @@ from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
@@ -117,14 +119,24 @@ def visible_images(ids: Sequence[int], user: Person) -> dict[int, Image]:
 
 def with_sentences(images: dict[int, Image]) -> dict[int, Image]:
     """Fetch the captions of these pictures too, in one query."""
+    if not images:
+        return images
     # Rows instead of objects: there are several captions to a picture, and only the text is shown.
-    captions = Caption.objects.filter(image__in=images).order_by("image_id", "order")
     sentences: dict[int, list[str]] = {pk: [] for pk in images}
-    for pk, text in captions.values_list("image_id", "text"):
-        sentences[pk].append(text)
+    with connection.cursor() as cursor:
+        cursor.execute(_sql_of_captions(len(images)), list(images))
+        for pk, text in cursor.fetchall():
+            sentences[pk].append(text)
     for pk, image in images.items():
         image.known_sentences = sentences[pk]
     return images
+
+
+@lru_cache(maxsize=256)  # every page has one, and most have the same number of pictures
+def _sql_of_captions(count: int) -> str:
+    captions = Caption.objects.filter(image__in=range(count)).order_by("image_id", "order")
+    sql, _ = captions.values_list("image_id", "text").query.sql_with_params()
+    return sql
 
 
 def matching_ids(condition: ImageFilter, user: Person) -> IdVector:

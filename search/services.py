@@ -28,8 +28,9 @@ from search.query import (
     Words,
 )
 
-SPARE = 16
-"""Hits asked for beyond a page, for those that turn out deleted or hidden."""
+SPARE = 4
+"""Hits asked for beyond a page, for those that turn out deleted or hidden. More would cost every
+search the time of their records; where they are not enough, the search looks again."""
 SCORE_DIGITS = 3
 """More digits would let a hidden picture's vector be worked out by many queries."""
 

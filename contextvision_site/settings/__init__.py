@@ -99,6 +99,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
             ],
             "builtins": ["contextvision_site.icons", "search.views.gallery_tiles"],
+            "libraries": {"i18n": "contextvision_site.phrases"},
         },
     },
     # For the pictures of a gallery alone; see search/views/gallery_tiles.py.

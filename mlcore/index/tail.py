@@ -87,6 +87,8 @@ def search_with_tail(
     Arguments, order and errors as :meth:`VectorIndex.search`. A picture in both is found once, as
     the index has it.
     """
+    if not len(tail):
+        return index.search(queries, k, allowed_ids=allowed_ids)
     # Left in, a picture that is outside the index's best k could come back as the tail has it.
     fresh = tail.without(tail.ids[index.contains(tail.ids)])
     return [

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexFileError, IndexMismatchError
-from mlcore.index.backend import INDEX_FILE, Backend, IvfBackend, build_backend, read_backend
+from mlcore.index.backend import (
+    INDEX_FILE,
+    Backend,
+    IvfBackend,
+    build_backend,
+    exact_backend,
+    read_backend,
+)
 from mlcore.index.checks import check_ids, check_ids_and_vectors, check_queries, some_of
 from mlcore.index.files import (
     TEMPORARY_PREFIX,
@@ -198,7 +205,7 @@ class VectorIndex:
         What FAISS left out is below its last proposal, so once that is further below the k-th
         exact score than rounding can tell, nothing is missing: not even a tie.
         """
-        slack = rounding(self.dim)
+        slack = self._backend.score_error + rounding(self.dim)
         while True:
             fetched = len(positions)
             positions = positions[positions >= 0]
@@ -347,7 +354,7 @@ class VectorIndex:
 def _tuned(
     backend: IvfBackend, vectors: FloatMatrix, sentences: FloatMatrix | None, spec: IndexSpec
 ) -> Tuning:
-    exact = build_backend(choose_kind(IndexSpec(kind="flat"), len(vectors)), vectors)
+    exact = exact_backend(vectors)
     own = np.linspace(0, len(vectors) - 1, min(TRIED_QUERIES, len(vectors))).astype(np.int64)
     trials = [Trial(np.ascontiguousarray(vectors[own]), own)]
     if sentences is not None and len(sentences):

@@ -37,8 +37,14 @@ class Answer:
     page: SearchPage | None = None
     title: str = ""
     """What was asked, in words."""
-    keep_url: str = ""
-    """Query string with the words and what they found, for those who keep test queries."""
+
+    @property
+    def keep_url(self) -> str:
+        """Query string with the words and what they found, for those who keep test queries."""
+        if len(self.query.parts) != 1 or not self.query.words:
+            return ""
+        found = [("image", tile.image.pk) for tile in self.tiles]
+        return urlencode([("q", self.query.words[0]), *found])
 
 
 def newest_pictures(query: SearchQuery, images: Sequence[Image], spell: Spell) -> Answer:
@@ -65,7 +71,6 @@ def results(query: SearchQuery, page: SearchPage, spell: Spell) -> Answer:
         paging=_paging(query, len(tiles), page.has_next, spell),
         page=page,
         title=_title(query),
-        keep_url=_keep_url(query, tiles),
     )
 
 
@@ -75,12 +80,6 @@ def _title(query: SearchQuery) -> str:
     if words and has_picture:
         return _("%(words)s and a picture") % {"words": words}
     return words or _("Similar pictures")
-
-
-def _keep_url(query: SearchQuery, tiles: Sequence[Tile]) -> str:
-    if len(query.parts) != 1 or not query.words:
-        return ""
-    return urlencode([("q", query.words[0]), *(("image", tile.image.pk) for tile in tiles)])
 
 
 def _paging(query: SearchQuery, shown: int, has_next: bool, spell: Spell) -> Paging:

@@ -150,12 +150,13 @@ class TestSearch:
         assert [hit.image_id for hit in hits] == list(range(25))
         assert {hit.score for hit in hits} == {hits[0].score}
 
-    def test_differences_of_one_rounding_step_are_ranked_exactly(self) -> None:
-        """Float32 scores alone would put some of these among the best 60 that do not belong."""
+    @pytest.mark.parametrize("step", [1e-7, 1e-4])  # of rounding to 32 bits and to 16
+    def test_differences_of_one_rounding_step_are_ranked_exactly(self, step: float) -> None:
+        """Rounded scores alone would put some of these among the best 60 that do not belong."""
         generator = np.random.default_rng(0)
         base = generator.standard_normal(64)
         base /= np.linalg.norm(base)
-        vectors = (base + generator.standard_normal((300, 64)) * 1e-7).astype(np.float32)
+        vectors = (base + generator.standard_normal((300, 64)) * step).astype(np.float32)
         ids, queries = np.arange(300, dtype=np.int64), unit_rows(60, 64, seed=5)
         index = build(ids, vectors)
         found = [index.search(query[np.newaxis], 60)[0] for query in queries]
