@@ -1,6 +1,6 @@
 """Networks compiled for this machine's processor by OpenVINO, and kept so that it is done once.
 
-What is kept is a folder of OpenVINO's own files (weights in float16) with their sha256 sums, made
+What is kept is a folder of OpenVINO's own files (most weights in float16) with their sums, made
 from a torch module by tracing it. Loading one needs neither torch nor transformers, which saves
 seconds and a quarter of a gigabyte in every process that only answers queries.
 """
@@ -11,7 +11,7 @@ import importlib
 import json
 import logging
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Of the folder; one of another format is made again."""
 
 ABOUT = "about.json"
@@ -57,6 +57,11 @@ class Traceable:
     probe: tuple[torch.Tensor, ...] | None = None
     """Inputs to try it on with 8-bit weights, which are used if they keep ``LEAST_COSINE``; without
     any, they are not tried."""
+    exact: bool = False
+    """Whether it is computed in float32, whatever the others are computed in."""
+    halved: bool = True
+    """Whether its weights are kept in float16, which halves the files. To compute in bfloat16 they
+    are then rounded a second time: a deep network may feel that."""
 
 
 class CompiledNetwork:
@@ -90,7 +95,7 @@ def openvino_version() -> str | None:
 
 
 def load_networks(
-    folder: Path, *, floats: str, eight_bits: bool = False, exact: Collection[str] = ()
+    folder: Path, *, floats: str, eight_bits: bool = False
 ) -> tuple[dict[str, CompiledNetwork], Any] | None:
     """Open what :func:`keep_networks` wrote, or return None where there is nothing usable.
 
@@ -98,9 +103,8 @@ def load_networks(
 
     Args:
         folder: as given to :func:`keep_networks`.
-        floats: ``bfloat16`` or ``float32``: what to compute in.
+        floats: ``bfloat16`` or ``float32``: what to compute in what is not exact.
         eight_bits: take 8-bit weights where they are kept.
-        exact: names of networks that are computed in float32 all the same.
 
     Returns:
         The networks by name, and what was said about them.
@@ -113,7 +117,9 @@ def load_networks(
         smaller = eight_bits and name in about["eight_bits"]
         file = _EIGHT_BITS.format(name) if smaller else name
         networks[name] = _compile(
-            folder / f"{file}.xml", "float32" if name in exact else floats, eight_bits=smaller
+            folder / f"{file}.xml",
+            "float32" if name in about["exact"] else floats,
+            eight_bits=smaller,
         )
     return networks, about["about"]
 
@@ -165,7 +171,8 @@ def _write(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
     eight_bits = []
     for name, network in networks.items():
         model = _convert(network)
-        openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=True)
+        file = folder / f"{name}.xml"
+        openvino.save_model(model, file, compress_to_fp16=network.halved)
         if network.probe is None or not multiplies_bytes():
             continue
         smaller = in_eight_bits(model)
@@ -180,6 +187,7 @@ def _write(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
             {
                 "format": FORMAT,
                 "networks": list(networks),
+                "exact": [name for name, network in networks.items() if network.exact],
                 "eight_bits": eight_bits,
                 "files": files,
                 "about": about,

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_gives_the_numbers_of_torch_for_any_batch(kept: Path) -> None:
     for count in (1, 2, 7):
         # Weights are kept in float16.
         assert np.allclose(head(inputs(count))[0], truth(inputs(count)), atol=2e-3)
+
+
+def test_what_is_exact_is_neither_kept_nor_computed_in_fewer_bits(tmp_path: Path) -> None:
+    exact = replace(network(), exact=True, halved=False)
+    keep_networks(tmp_path / "kept", {"exact": exact, "other": network()}, {})
+    loaded = load_networks(tmp_path / "kept", floats="bfloat16")
+    assert loaded is not None
+    found = {name: each(inputs(9))[0] for name, each in loaded[0].items()}
+    assert np.allclose(found["exact"], truth(inputs(9)), atol=2e-6)
+    assert not np.allclose(found["other"], truth(inputs(9)), atol=2e-6)
 
 
 def test_threads_do_not_mix_their_answers(kept: Path) -> None:
