@@ -109,6 +109,8 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+SILENCED_SYSTEM_CHECKS = ["templates.W003"]  # i18n stands in for Django's, by intent
+
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
