@@ -256,10 +256,6 @@ class _Run:
         spent = time.monotonic() - started
         state.seconds += spent
         state.epochs = (*state.epochs, row | {"best": int(better), "seconds": spent})
-        if self.processes.is_main:
-            average = self.mean.mean if self.mean else None
-            self.work.save(state, self.parameters, average, self.optimiser)
-            self.work.prune(config.keep_checkpoints, state.best_epoch)
         if curve is not None:
             pace = len(losses) * self.batch_size / spent
             left = (config.epochs - state.epoch) * state.seconds / state.epoch
@@ -268,6 +264,12 @@ class _Run:
                  "learning_rate": self._rate(state.step - 1) * config.learning_rate,
                  "pictures_per_second": round(pace, 2), "seconds_left": round(left, 1)}
             )  # fmt: skip
+        # After what was measured: a run that is killed in between measures this epoch again, and
+        # otherwise would never tell of it.
+        if self.processes.is_main:
+            average = self.mean.mean if self.mean else None
+            self.work.save(state, self.parameters, average, self.optimiser)
+            self.work.prune(config.keep_checkpoints, state.best_epoch)
         self.processes.wait()
 
     def _step(self, batch: Batch) -> torch.Tensor:
