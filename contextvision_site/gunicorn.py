@@ -30,6 +30,12 @@ logger = logging.getLogger(__name__)
 
 def post_worker_init(worker: Any) -> None:
     """Load the live model and index before the first visitor asks."""
+    # A page makes thousands of objects, few of them in cycles: by default Python would look through
+    # the young ones dozens of times for it, and now and then through all that was loaded. Before a
+    # request is under way: what is frozen in a cycle, an engine perhaps, is never freed.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
 
@@ -57,8 +63,3 @@ def _warm_up() -> None:
         logger.warning("Nothing can be searched yet: %s", error)
     finally:
         connection.close()
-    # A page makes thousands of objects, few of them in cycles: by default Python would look through
-    # the young ones dozens of times for it, and now and then through all that was loaded.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)

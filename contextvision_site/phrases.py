@@ -31,8 +31,8 @@ class PhraseNode(Node):
 @register.tag("translate")
 @register.tag("trans")
 def translate(parser: Parser, token: Token) -> Node:
-    _, phrase, *options = token.split_contents()
     translation = i18n.do_translate(parser, token)
+    _, phrase, *options = token.split_contents()
     # {% translate "phrase" %}, perhaps with the context "of it": no variable, filter or "as name".
     texts = [phrase, *options[1::2]]
     if options[::2] in ([], ["context"]) and all(_is_text(text) for text in texts):

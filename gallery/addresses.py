@@ -13,6 +13,16 @@ def picture_address(view_name: str, pk: int) -> str:
     return f"{before}{pk}{behind}"
 
 
+def address(view_name: str) -> str:
+    """Return what ``reverse(view_name)`` does, looked up once."""
+    return _address(view_name, get_script_prefix())
+
+
+@cache
+def _address(view_name: str, script_prefix: str) -> str:
+    return reverse(view_name)
+
+
 @cache
 def _around_id(view_name: str, script_prefix: str) -> tuple[str, str]:
     before, _, behind = reverse(view_name, args=[_ANY_ID]).partition(str(_ANY_ID))

@@ -7,12 +7,10 @@ each as often as there are parts. A weight stands behind a caret, as in Lucene's
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from django.urls import get_script_prefix, reverse
-
+from gallery.addresses import address
 from gallery.examples import EXAMPLE
 from gallery.selectors import ImageFilter
 
@@ -139,13 +137,8 @@ class SearchQuery:
     def address(self, **more: str) -> str:
         """Return the address of this search."""
         query = urlencode([*self.parameters(), *more.items()])
-        home = _home(get_script_prefix())
+        home = address("search:home")
         return f"{home}?{query}" if query else home
-
-
-@cache  # a page of results spells a dozen searches
-def _home(script_prefix: str) -> str:
-    return reverse("search:home")
 
 
 def split_weight(value: str) -> tuple[str, float]:

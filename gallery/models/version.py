@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -197,7 +197,7 @@ class IndexVersionQuerySet(models.QuerySet["IndexVersion"]):
         Every search asks for this, and its words take Django longer than its answer: they are
         worked out once.
         """
-        with connections[self.db].cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(*_sql_of_active_id())
             row = cursor.fetchone()
         return row[0] if row else None

@@ -36,6 +36,5 @@ def _endings(width: int, height: int) -> tuple[list[str], list[str]]:
     sides = [*(side for side in smaller if side < long_side), largest]
     widths = [round(width * min(1, side / long_side)) or 1 for side in sides]
     sizes = list(zip(sides, widths, strict=True))
-    return [f"{side}.avif {wide}w" for side, wide in sizes], [
-        f"{side}.webp {wide}w" for side, wide in sizes
-    ]
+    avif, webp = ([f"{side}.{kind} {wide}w" for side, wide in sizes] for kind in ("avif", "webp"))
+    return avif, webp

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from django import template
 from django.template import loader
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
+from gallery.addresses import address
 from search.views.tiles import Tile
 
 register = template.Library()
@@ -28,7 +28,7 @@ def gallery_tiles(tiles: Sequence[Tile], eager: int = 0) -> SafeString:
         "tiles": tiles,
         "eager": eager,
         "words": words,
-        "home_url": reverse("search:home"),
+        "home_url": address("search:home"),
     }
     html = loader.render_to_string("tiles.html", context, using="jinja2")
     return mark_safe(html)  # noqa: S308 - Jinja has escaped what is not ours

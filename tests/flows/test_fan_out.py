@@ -111,6 +111,7 @@ def test_two_workers_share_and_one_finishes_what_the_other_began(
     with two_workers(tmp_path, wait=0.05) as workers:
         pictures, job = add_and_embed(400)
         leader, helper = joined(2)
+        assert {leader, helper} == {worker.pid for worker in workers}
         [killed] = [w for w in workers if w.pid == (leader if victim == "leader" else helper)]
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
