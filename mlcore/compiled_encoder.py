@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -26,7 +25,8 @@ from mlcore.compiled import (
 from mlcore.config import FloatMatrix
 from mlcore.errors import CheckpointError
 from mlcore.images import square
-from mlcore.runtime import by_length, in_batches, multiplies_bytes, processor_precision
+from mlcore.packing import pack
+from mlcore.runtime import in_batches, multiplies_bytes, processor_precision
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,12 +40,9 @@ IMAGE_HEAD = "image_head"
 """Name of the network, if there is one, that takes all that ``image`` gives and makes vectors of
 it."""
 TEXT = "text"
-"""Name of the network that takes token ids and their mask, int64 (n, length)."""
+"""Name of the network that makes vectors of :class:`mlcore.packing.PackedTexts`."""
 
 TEXT_BATCH = 32
-LENGTH_STEP = 8
-"""Tokens to a multiple of which one sentence is filled up: a length other than the last one's costs
-OpenVINO more than a few tokens do (a twelfth of a query's time)."""
 
 CompiledPrecision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 """What networks compute in; for ``int8`` see :mod:`mlcore.eight_bits`."""
@@ -58,8 +55,8 @@ class About:
     dim: int
     image_size: int
     max_tokens: int
-    padding: int
-    """Token id that fills a row up."""
+    end: int | None
+    """Token id at whose first place a sentence is read; None where it is the mean of its tokens."""
     fingerprint: str
     image_fingerprint: str
     tokenizer: str
@@ -97,7 +94,7 @@ class CompiledEncoder:
         self.runtime = f"OpenVINO {numbers} on cpu"
         self._image_batch = about.image_batch
         self._max_tokens = about.max_tokens
-        self._padding = about.padding
+        self._end = about.end
         self._networks = networks
         self._begins = networks.get(IMAGE_STEM)
         self._sees = [networks[name] for name in (IMAGE, IMAGE_HEAD) if name in networks]
@@ -107,7 +104,7 @@ class CompiledEncoder:
         self._tokenizer_lock = threading.Lock()
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        return by_length(self._tokenize(texts), TEXT_BATCH, self.dim, self._text_vectors)
+        return in_batches(self._tokenize(texts), TEXT_BATCH, self.dim, self._text_vectors)
 
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
         return in_batches(images, self._image_batch, self.dim, self._image_vectors)
@@ -137,16 +134,10 @@ class CompiledEncoder:
         vectors: FloatMatrix = passed[0]
         return vectors
 
-    def _text_vectors(self, rows: Sequence[list[int]]) -> FloatMatrix:
-        longest = max(len(row) for row in rows)
-        if len(rows) == 1:
-            longest = min(LENGTH_STEP * ceil(longest / LENGTH_STEP), self._max_tokens)
-        ids = np.full((len(rows), longest), self._padding, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for position, row in enumerate(rows):
-            ids[position, : len(row)] = row
-            mask[position, : len(row)] = 1
-        return self._networks[TEXT](ids, mask)[0]
+    def _text_vectors(self, texts: Sequence[list[int]]) -> FloatMatrix:
+        packed = pack(texts, self._end)
+        vectors: FloatMatrix = self._networks[TEXT](*packed.arrays().values())[0]
+        return vectors
 
 
 def open_compiled(

@@ -41,6 +41,7 @@ from mlcore.compiled_encoder import (
 from mlcore.config import FloatMatrix
 from mlcore.errors import CheckpointError, ModelUnavailableError
 from mlcore.images import square
+from mlcore.packing import packed_reader
 from mlcore.runtime import (
     Library,
     Precision,
@@ -78,6 +79,9 @@ NETWORK_TIMEOUT_S = 5.0
 # Radford et al. 2021: what the pictures of every published CLIP were normalised with.
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+_MISNAMED_END = 2
+"""The token that configurations of early checkpoints, as those of OpenAI, name by mistake."""
 
 _HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _HUB_FILES = ("*.json", "*.txt", "*.safetensors")
@@ -220,7 +224,7 @@ class ClipEncoder:
             dim=self.dim,
             image_size=self.image_size,
             max_tokens=self._max_tokens,
-            padding=self._tokenizer.pad_token_id,
+            end=_end_token(self._model, self._tokenizer),
             fingerprint=self.fingerprint,
             image_fingerprint=self.image_fingerprint,
             tokenizer=self._tokenizer.backend_tokenizer.to_str(),
@@ -242,16 +246,13 @@ class ClipEncoder:
                 seen: torch.Tensor = model.get_image_features(pixel_values=grid).pooler_output
                 return seen
 
-        class Reads(nn.Module):
-            def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-                # Attention is causal: nothing looks at what fills a row up behind its end.
-                read: torch.Tensor = model.get_text_features(input_ids=ids).pooler_output
-                return read
+        def reads(ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            states: torch.Tensor = model.text_model(ids, mask, positions).last_hidden_state
+            return states
 
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         squares = torch.zeros(2, self.image_size, self.image_size, 3, dtype=torch.uint8)
-        tokens = torch.full((2, 7), self._tokenizer.pad_token_id, dtype=torch.long)
         return {
             IMAGE: Traceable(
                 Sees(),
@@ -259,9 +260,7 @@ class ClipEncoder:
                 {"squares": (0,)},
                 probe=(_made_up_pictures(self.image_size),),
             ),
-            TEXT: Traceable(
-                Reads(), {"ids": tokens, "mask": tokens.clone()}, {"ids": (0, 1), "mask": (0, 1)}
-            ),
+            TEXT: packed_reader(reads, model.text_projection, causal=True),
         }
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
@@ -296,6 +295,13 @@ class ClipEncoder:
             )
         features: torch.Tensor = output.pooler_output
         return features
+
+
+def _end_token(model: Any, tokenizer: Any) -> int:
+    """The token at whose first place the model reads a sentence."""
+    end: int = model.config.text_config.eos_token_id
+    # For those, transformers takes the highest number of a row, which is CLIP's end token.
+    return tokenizer.eos_token_id if end == _MISNAMED_END else end
 
 
 def _made_up_pictures(side: int) -> torch.Tensor:

@@ -21,6 +21,7 @@ from mlcore.compiled_encoder import IMAGE, IMAGE_HEAD, IMAGE_STEM, TEXT, About
 from mlcore.config import FloatMatrix
 from mlcore.errors import ModelUnavailableError
 from mlcore.images import square
+from mlcore.packing import packed_reader
 from mlcore.runtime import (
     Precision,
     Runtime,
@@ -275,7 +276,7 @@ class StarterEncoder:
             dim=self.dim,
             image_size=self.image_size,
             max_tokens=MAX_TOKENS,
-            padding=0,
+            end=None,
             fingerprint=self.fingerprint,
             image_fingerprint=self.image_fingerprint,
             tokenizer=self._towers.tokenizer.backend_tokenizer.to_str(),
@@ -309,9 +310,14 @@ class StarterEncoder:
                 described = _describe(grids, towers.image_tower._fc, towers.class_texts)
                 return apply_head(heads, "image", described)
 
-        class Reads(nn.Module):
-            def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-                return apply_head(heads, "text", _mean_of_tokens(towers.text_tower, ids, mask))
+        def reads(ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            states: torch.Tensor = towers.text_tower(
+                ids, attention_mask=mask, position_ids=positions
+            ).last_hidden_state
+            return states
+
+        def describes(mean: torch.Tensor) -> torch.Tensor:
+            return apply_head(heads, "text", mean)
 
         for parameter in (*towers.image_tower.parameters(), *towers.text_tower.parameters()):
             parameter.requires_grad_(False)
@@ -319,7 +325,6 @@ class StarterEncoder:
         with torch.inference_mode():
             begun = Begins()(squares)
             grids = Sees()(begun)
-        tokens = torch.ones(2, 9, dtype=torch.long)
         return {
             IMAGE_STEM: Traceable(
                 Begins(), {"squares": squares}, {"squares": (0,)}, exact=True, halved=False
@@ -332,9 +337,7 @@ class StarterEncoder:
                 exact=True,
                 halved=False,
             ),
-            TEXT: Traceable(
-                Reads(), {"ids": tokens, "mask": tokens.clone()}, {"ids": (0, 1), "mask": (0, 1)}
-            ),
+            TEXT: packed_reader(reads, describes, causal=False),
         }
 
 

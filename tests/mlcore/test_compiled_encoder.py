@@ -19,7 +19,10 @@ from mlcore.errors import ModelUnavailableError
 from mlcore.runtime import by_length, choose_library, multiplies_bytes, processor_precision
 from tests.mlcore.clip_factory import make_clip
 
-TEXTS = ["a dog", "two dogs on a beach at dusk", "", "x " * 200, "é ü 漢字 🐕", "a dog"]
+TEXTS = [
+    "a dog", "two dogs on a beach at dusk", "", "x " * 200, "é ü 漢字 🐕", "a dog",
+    "a <|endoftext|> b",
+]  # fmt: skip
 
 
 def pictures(count: int) -> list[Image.Image]:
@@ -71,9 +74,17 @@ class TestClip:
 
     def test_company_in_a_batch_changes_nothing(self, pair: tuple[Encoder, Encoder]) -> None:
         ours, _ = pair
-        together = ours.encode_texts(TEXTS)
-        alone = np.concatenate([ours.encode_texts([text]) for text in TEXTS])
+        texts = [*TEXTS, *(f"{'very ' * (number % 4)}small {number}" for number in range(60))]
+        together = ours.encode_texts(texts)
+        alone = np.concatenate([ours.encode_texts([text]) for text in texts])
         assert (together * alone).sum(1).min() > 0.99999
+
+    def test_a_configuration_that_names_another_end_changes_nothing(self, tmp_path: Path) -> None:
+        early = make_clip(tmp_path / "early", text={"eos_token_id": 2})
+        compile_model(early)
+        ours = load_encoder(early, precision="float32", library="openvino").encode_texts(TEXTS)
+        torch = load_encoder(early, precision="float32", library="torch").encode_texts(TEXTS)
+        assert (ours * torch).sum(1).min() > 0.9999
 
     def test_nothing_is_no_vector(self, pair: tuple[Encoder, Encoder]) -> None:
         ours, _ = pair
@@ -83,7 +94,7 @@ class TestClip:
     def test_knows_what_is_cut(self, pair: tuple[Encoder, Encoder]) -> None:
         for encoder in pair:
             assert [encoder.is_truncated(text) for text in TEXTS] == [
-                False, True, False, True, False, False,
+                False, True, False, True, False, False, False,
             ]  # fmt: skip
 
 
