@@ -8,13 +8,12 @@ import tempfile
 import threading
 from typing import Any
 
+from contextvision_site.settings import WEB_PROCESSES, WEB_THREADS
+
 wsgi_app = "contextvision_site.wsgi"
-# One process, because each holds its own copy of the model; queries and pages share its threads.
-workers = 1
+workers = WEB_PROCESSES
 worker_class = "gthread"
-# More than the searches that may wait for the model (search/engine.py), so that the next one is
-# told to come back instead of waiting unseen.
-threads = 64
+threads = WEB_THREADS
 timeout = 60  # seconds; torch is imported and a model read at the start, on a slow disk too
 graceful_timeout = 10  # seconds for requests under way when the server is told to stop
 control_socket_disable = True  # nobody uses it, and two servers of one user would share its path

@@ -15,6 +15,9 @@ from django.db import DatabaseError, connection
 
 from gallery.storage import StorageUnavailableError
 
+CONNECTIONS_OF_OTHERS = 20
+"""Workers, commands and whoever looks after the database."""
+
 
 @register(Tags.files)
 def data_folder_is_writable(**_: Any) -> list[CheckMessage]:
@@ -103,6 +106,32 @@ def workers_are_seen(databases: Iterable[str] | None = None, **_: Any) -> list[C
             )
         ]
     return []
+
+
+@register(Tags.database)
+def database_has_room(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """PostgreSQL takes as many connections as the web server may open."""
+    if databases is None or connection.alias not in databases or connection.vendor != "postgresql":
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW max_connections")
+            allowed = int(cursor.fetchone()[0])
+    except DatabaseError:
+        return []  # Django's own checks and every command tell so
+    wanted = settings.WEB_PROCESSES * settings.WEB_THREADS + CONNECTIONS_OF_OTHERS
+    if wanted <= allowed:
+        return []
+    return [
+        Warning(
+            f"PostgreSQL takes {allowed} connections, and web server and workers may open "
+            f"{wanted} ({settings.WEB_THREADS} for each process of CONTEXTVISION_WEB_PROCESSES): "
+            "when many people search, pages would fail.",
+            hint=f"Set max_connections = {wanted} in postgresql.conf and restart PostgreSQL, or "
+            "run fewer web processes.",
+            id="contextvision.W012",
+        )
+    ]
 
 
 @register(Tags.database)

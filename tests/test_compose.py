@@ -1,7 +1,10 @@
 """docker-compose.yml and Dockerfile, held against the settings and the programs they start."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +15,8 @@ import yaml
 from django.urls import resolve
 
 from contextvision_site.celery import app as celery_app
-from contextvision_site.settings import env
+from contextvision_site.settings import WEB_THREADS, env
+from gallery.checks import CONNECTIONS_OF_OTHERS
 from tests.documented import settings_variables
 from tests.services import REPOSITORY
 
@@ -142,6 +146,24 @@ def test_more_threads_than_searches_that_may_wait(
 
     config = parse_gunicorn(services["web"]["command"], monkeypatch)
     assert config.threads > SEARCHES_AT_ONCE
+
+
+def test_as_many_processes_as_set() -> None:
+    command = [sys.executable, "-m", "gunicorn", "--print-config", "--config"]
+    done = subprocess.run(
+        [*command, "python:contextvision_site.gunicorn"],
+        env={**os.environ, "CONTEXTVISION_WEB_PROCESSES": "3"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"^workers += 3$", done.stdout, re.MULTILINE)
+
+
+def test_postgres_takes_the_connections_of_four_web_processes(services: dict[str, Any]) -> None:
+    [allowed] = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
+    assert int(allowed) >= 4 * WEB_THREADS + CONNECTIONS_OF_OTHERS
 
 
 def test_the_image_starts_the_web_server_as_compose_does(services: dict[str, Any]) -> None:

@@ -47,6 +47,11 @@ DEBUG = env.flag("CONTEXTVISION_DEBUG", False)
 SECRET_KEY = env.secret("CONTEXTVISION_SECRET_KEY", DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.words("CONTEXTVISION_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CONTEXTVISION_TRUSTED_ORIGINS", "")
+WEB_PROCESSES = env.whole("CONTEXTVISION_WEB_PROCESSES", 1, minimum=1)
+"""Each holds its own copy of the model; queries and pages share its threads."""
+WEB_THREADS = 64
+"""Of each process: more than the searches that may wait for the model (search/engine.py), so that
+the next one is told to come back instead of waiting unseen."""
 ROOT_URLCONF = "contextvision_site.urls"
 WSGI_APPLICATION = "contextvision_site.wsgi.application"
 

@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from django.conf import LazySettings
+from prometheus_client.parser import text_string_to_metric_families
 
 from contextvision_site.settings.test import TEST_DATA_DIR
 from gallery.models import IndexVersion, Job, ModelVersion
@@ -30,6 +32,9 @@ class Watcher:
         self.answers: list[tuple[float, int]] = []
         """When it was asked, by the monotonic clock, and the index that answered."""
         self.errors: list[object] = []
+        self.answered = 0
+        """Requests that were answered, watched for or not."""
+        self._counting = threading.Lock()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(2)]
 
@@ -40,9 +45,25 @@ class Watcher:
             response = connection.getresponse()
             answer = json.loads(response.read())
             assert response.status == 200, answer
+            with self._counting:
+                self.answered += 1
             return int(answer["index"])
         finally:
             connection.close()
+
+    def metrics(self) -> tuple[float, int]:
+        """Searches that the server counted in all its processes, and how many told their memory."""
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as response:
+            found = list(text_string_to_metric_families(response.read().decode()))
+        samples = [sample for family in found for sample in family.samples]
+        [searches] = (
+            sample.value
+            for sample in samples
+            if sample.name == "contextvision_search_seconds_count"
+            and sample.labels["part"] == "encode"
+        )
+        memory = [sample for sample in samples if sample.name == "contextvision_memory_bytes"]
+        return searches, len(memory)
 
     def _ask(self) -> None:
         while not self._ended.is_set():
@@ -78,13 +99,18 @@ def test_all_processes_change_over_within_a_second(
     assert ModelVersion.objects.count() == 1
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config=python:contextvision_site.gunicorn"]
-    command += ["--workers=2", f"--bind=127.0.0.1:{port}"]
-    rates = {"CONTEXTVISION_THROTTLE_ANONYMOUS": "1000000/minute"}
+    command += [f"--bind=127.0.0.1:{port}"]
+    web = {
+        "CONTEXTVISION_MODEL": model,
+        "CONTEXTVISION_WEB_PROCESSES": "2",
+        "CONTEXTVISION_THROTTLE_ANONYMOUS": "1000000/minute",
+        "CONTEXTVISION_METRICS_NETWORKS": "127.0.0.0/8",
+    }
     with (tmp_path / "web.log").open("wb") as log:
         server = subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env=environment(CONTEXTVISION_MODEL=model, **rates),
+            env=environment(**web),
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -96,10 +122,13 @@ def test_all_processes_change_over_within_a_second(
             versions.make_active(former, user=None)
             changed = time.monotonic()
             settle(watcher, former)
+        searches, processes = watcher.metrics()
     finally:
         server.terminate()
         server.wait(20)
     assert watcher.errors == []
+    assert searches == watcher.answered
+    assert processes == 2
     late = [asked - changed for asked, index in watcher.answers if index == live.pk]
     assert max(late) < 1.0, "asked a second after the change, a process still had the old index"
 

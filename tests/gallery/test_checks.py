@@ -86,6 +86,19 @@ def test_two_workers_need_a_database_server(db: None) -> None:
     assert set(found(database=True)) == expected
 
 
+def test_more_web_processes_than_the_database_has_connections_for(
+    db: None, settings: LazySettings
+) -> None:
+    WorkerPulse.objects.beat("w1", "default, train")
+    settings.WEB_PROCESSES = 1000
+    messages = found(database=True)
+    if connection.vendor == "sqlite":  # which has none
+        assert messages == {}
+    else:
+        assert set(messages) == {"W012"}
+        assert "max_connections = 64020" in str(messages["W012"].hint)
+
+
 def test_live_index_as_set(index: IndexVersion) -> None:
     WorkerPulse.objects.beat("w1", "default, train")
     assert found(database=True) == {}

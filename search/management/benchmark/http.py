@@ -103,14 +103,18 @@ class HttpMeasurements:
                 "http_not_encoding", ours, "ms", peer, "/livez, which does nothing",
                 Bar("ours", "most", 8), f"{where}; API; request less its encoding",
             )  # fmt: skip
-            ours, peer = side_by_side(
-                lambda number: _all_at_once(served.url, new(CLIENTS * ASKED_BY_EACH)),
-                lambda number: _one_by_one(client, new(EACH_ROUND)),
-                conditions.rounds,
-            )
-            yield Result(
-                "http_32_clients", ours, "requests/s", peer, "one by one",
-                Bar("ratio", "least", 2.5), f"{note}; the clients run on the same machine",
+            yield _many_clients("http_32_clients", served, new, conditions, None, note)
+
+    def processes(self, conditions: Conditions) -> Iterator[Result]:
+        """As many visitors at a time, and two web processes."""
+        site = Site(conditions.scratch / "site", {"CONTEXTVISION_WEB_PROCESSES": "2"})
+        site.fill(conditions.photos.folder.absolute())
+        with site.served(READY) as served:
+            for _ in range(EACH_ROUND):  # until both have loaded the model
+                Client(served.url).get(READY)
+            yield _many_clients(
+                "http_32_clients_2_processes", served, _new_sentences(conditions), conditions,
+                Bar("ratio", "least", 1.5), f"{len(conditions.photos.records):,} pictures",
             )  # fmt: skip
 
     def swap(self, conditions: Conditions) -> Iterator[Result]:
@@ -124,6 +128,26 @@ class HttpMeasurements:
             f"while an index was built and went live; slowest {slowest:.0f} ms; "
             f"memory of the web process grew by {grown:.0f} MB at the most",
         )  # fmt: skip
+
+
+def _many_clients(
+    name: str,
+    served: Served,
+    new: Callable[[int], list[str]],
+    conditions: Conditions,
+    bar: Bar | None,
+    note: str,
+) -> Result:
+    client = Client(served.url)
+    ours, peer = side_by_side(
+        lambda number: _all_at_once(served.url, new(CLIENTS * ASKED_BY_EACH)),
+        lambda number: _one_by_one(client, new(EACH_ROUND)),
+        conditions.rounds,
+    )
+    return Result(
+        name, ours, "requests/s", peer, "one by one", bar,
+        f"{note}; the clients run on the same machine",
+    )  # fmt: skip
 
 
 def _script(pictures: int) -> Callable[[str], object]:
@@ -298,6 +322,7 @@ def measurements(url: str) -> tuple[Measurement, ...]:
             ("http_search_starter", "http_search_cached", "http_not_encoding", "http_32_clients"),
             http.requests,
         ),
+        Measurement(("http_32_clients_2_processes",), http.processes),
         Measurement(("swap",), http.swap),
         Measurement(("batching_gain",), batching),
         Measurement(("worker_memory_no_model", "worker_memory_clip"), memory),
