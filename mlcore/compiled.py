@@ -58,10 +58,10 @@ class Traceable:
     """Inputs to try it on with 8-bit weights, which are used if they keep ``LEAST_COSINE``; without
     any, they are not tried."""
     exact: bool = False
-    """Whether it is computed in float32, whatever the others are computed in."""
+    """Whether it is kept and computed in float32, whatever the others are computed in."""
     halved: bool = True
-    """Whether its weights are kept in float16, which halves the files. To compute in bfloat16 they
-    are then rounded a second time: a deep network may feel that."""
+    """Whether the weights of what is not exact are kept in float16, which halves the files. To
+    compute in bfloat16 they are then rounded a second time: a deep network may feel that."""
 
 
 class CompiledNetwork:
@@ -172,7 +172,7 @@ def _write(folder: Path, networks: Mapping[str, Traceable], about: Any) -> None:
     for name, network in networks.items():
         model = _convert(network)
         file = folder / f"{name}.xml"
-        openvino.save_model(model, file, compress_to_fp16=network.halved)
+        openvino.save_model(model, file, compress_to_fp16=network.halved and not network.exact)
         if network.probe is None or not multiplies_bytes():
             continue
         smaller = in_eight_bits(model)

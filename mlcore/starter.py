@@ -326,16 +326,13 @@ class StarterEncoder:
             begun = Begins()(squares)
             grids = Sees()(begun)
         return {
-            IMAGE_STEM: Traceable(
-                Begins(), {"squares": squares}, {"squares": (0,)}, exact=True, halved=False
-            ),
+            IMAGE_STEM: Traceable(Begins(), {"squares": squares}, {"squares": (0,)}, exact=True),
             IMAGE: Traceable(Sees(), {"begun": begun.clone()}, {"begun": (0,)}, halved=False),
             IMAGE_HEAD: Traceable(
                 Describes(),
                 {f"grid{number}": grid.clone() for number, grid in enumerate(grids)},
                 {f"grid{number}": (0,) for number in range(len(grids))},
                 exact=True,
-                halved=False,
             ),
             TEXT: packed_reader(reads, describes, causal=False),
         }

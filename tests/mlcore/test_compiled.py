@@ -60,7 +60,7 @@ def test_gives_the_numbers_of_torch_for_any_batch(kept: Path) -> None:
 
 
 def test_what_is_exact_is_neither_kept_nor_computed_in_fewer_bits(tmp_path: Path) -> None:
-    exact = replace(network(), exact=True, halved=False)
+    exact = replace(network(), exact=True)
     keep_networks(tmp_path / "kept", {"exact": exact, "other": network()}, {})
     loaded = load_networks(tmp_path / "kept", floats="bfloat16")
     assert loaded is not None
