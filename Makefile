@@ -54,7 +54,8 @@ test-mlcore: $(DEV_STAMP)
 # screen only.
 test-db: $(DEV_STAMP)
 	$(BIN)/pytest --ignore=tests/mlcore --ignore=tests/browser --ignore=tests/flows/test_demo.py \
-	    --ignore=tests/flows/test_benchmark.py --ignore=tests/crash --ignore=tests/fuzz --ignore-glob='tests/test_*.py'
+	    --ignore=tests/flows/test_benchmark.py --ignore=tests/crash --ignore=tests/fuzz \
+	    --ignore-glob='tests/test_*.py'
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
