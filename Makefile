@@ -16,7 +16,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 DEV_STAMP  := $(VENV)/.installed-dev
 BENCHMARK_STAMP := $(VENV)/.installed-benchmark
 
-.PHONY: demo run worker migrate install benchmark test test-site test-mlcore test-db lint format messages clean
+.PHONY: demo run worker migrate install benchmark test test-site test-mlcore test-browser test-db lint format messages clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python manage.py demo --port "$$PORT" $(if $(PHOTOS),--photos "$$PHOTOS")
@@ -40,11 +40,14 @@ benchmark: $(BENCHMARK_STAMP)
 	$(BIN)/python manage.py benchmark $(if $(PHOTOS),--photos "$$PHOTOS") $(if $(GROWTH),$(GROWN)) \
 	    --out docs/benchmarks.json --page docs/benchmarks.md
 
-# Two parts that share nothing, so that `make --jobs 2 lint test` may run them beside each other.
-test: test-site test-mlcore
+# Parts that share nothing, so that `make --jobs 2 lint test` may run them beside each other.
+test: test-site test-mlcore test-browser
 
 test-site: $(DEV_STAMP)
-	$(BIN)/pytest --ignore=tests/mlcore
+	$(BIN)/pytest --ignore=tests/mlcore --ignore=tests/browser
+
+test-browser: $(DEV_STAMP)
+	$(BIN)/pytest tests/browser
 
 test-mlcore: $(DEV_STAMP)
 	$(BIN)/pytest tests/mlcore
@@ -54,8 +57,7 @@ test-mlcore: $(DEV_STAMP)
 # screen only.
 test-db: $(DEV_STAMP)
 	$(BIN)/pytest --ignore=tests/mlcore --ignore=tests/browser --ignore=tests/flows/test_demo.py \
-	    --ignore=tests/flows/test_benchmark.py --ignore=tests/crash --ignore=tests/fuzz \
-	    --ignore-glob='tests/test_*.py'
+	    --ignore=tests/crash --ignore=tests/fuzz --ignore-glob='tests/test_*.py'
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

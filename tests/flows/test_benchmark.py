@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mlcore.benchmark.photos import generated
 from tests.services import REPOSITORY
 
@@ -14,6 +16,7 @@ NAMES = ("swap", "batching_gain")
 """What is soonest measured of all that needs a site."""
 
 
+@pytest.mark.slow
 def test_whole_requests_are_measured(tmp_path: Path) -> None:
     generated(tmp_path / "photos", 12)
     report = tmp_path / "report.json"
