@@ -111,7 +111,7 @@ def workers_are_seen(databases: Iterable[str] | None = None, **_: Any) -> list[C
 @register(Tags.database)
 def database_has_room(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
     """PostgreSQL takes as many connections as the web server may open."""
-    if databases is None or connection.alias not in databases or connection.vendor != "postgresql":
+    if not _is_to_be_checked(databases) or connection.vendor != "postgresql":
         return []
     try:
         with connection.cursor() as cursor:
@@ -218,9 +218,13 @@ def bucket_is_usable_and_private(
     ]
 
 
+def _is_to_be_checked(databases: Iterable[str] | None) -> bool:
+    return databases is not None and connection.alias in databases
+
+
 def _can_be_asked(databases: Iterable[str] | None, table: str) -> bool:
     """Tell whether the database was to be checked, answers, and has been migrated."""
-    if databases is None or connection.alias not in databases:
+    if not _is_to_be_checked(databases):
         return False
     try:
         return table in connection.introspection.table_names()

@@ -58,9 +58,7 @@ class HttpMeasurements:
         if self.url:
             yield Served(self.url)
             return
-        site = Site(conditions.scratch / "site", {})
-        site.fill(conditions.photos.folder.absolute())
-        with site.served(READY) as served:
+        with _filled_site(conditions).served(READY) as served:
             yield served
 
     def requests(self, conditions: Conditions) -> Iterator[Result]:
@@ -107,8 +105,7 @@ class HttpMeasurements:
 
     def processes(self, conditions: Conditions) -> Iterator[Result]:
         """As many visitors at a time, and two web processes."""
-        site = Site(conditions.scratch / "site", {"CONTEXTVISION_WEB_PROCESSES": "2"})
-        site.fill(conditions.photos.folder.absolute())
+        site = _filled_site(conditions, CONTEXTVISION_WEB_PROCESSES="2")
         with site.served(READY) as served:
             for _ in range(EACH_ROUND):  # until both have loaded the model
                 Client(served.url).get(READY)
@@ -119,8 +116,7 @@ class HttpMeasurements:
 
     def swap(self, conditions: Conditions) -> Iterator[Result]:
         """A new index goes live while somebody searches."""
-        site = Site(conditions.scratch / "site", {})
-        site.fill(conditions.photos.folder.absolute())
+        site = _filled_site(conditions)
         with site.served(READY) as served:
             asked, failed, slowest, grown = _searched_during(site, served, conditions)
         yield Result(
@@ -128,6 +124,13 @@ class HttpMeasurements:
             f"while an index was built and went live; slowest {slowest:.0f} ms; "
             f"memory of the web process grew by {grown:.0f} MB at the most",
         )  # fmt: skip
+
+
+def _filled_site(conditions: Conditions, **variables: str) -> Site:
+    """The site that all requests are measured on, with these variables set."""
+    site = Site(conditions.scratch / "site", variables)
+    site.fill(conditions.photos.folder.absolute())
+    return site
 
 
 def _many_clients(
