@@ -16,7 +16,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 DEV_STAMP  := $(VENV)/.installed-dev
 BENCHMARK_STAMP := $(VENV)/.installed-benchmark
 
-.PHONY: demo run worker migrate install benchmark test test-site test-mlcore test-browser test-db lint format messages clean
+.PHONY: demo run worker migrate install benchmark test test-slow test-release test-db test-containers lint format messages clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python manage.py demo --port "$$PORT" $(if $(PHOTOS),--photos "$$PHOTOS")
@@ -37,37 +37,52 @@ install: $(RUN_STAMP)
 GROWTH ?=
 GROWN  := --growth-records 7000 70000 1000000 --growth-vectors 500000 1000000 2000000 4000000
 benchmark: $(BENCHMARK_STAMP)
-	$(BIN)/python manage.py benchmark $(if $(PHOTOS),--photos "$$PHOTOS") $(if $(GROWTH),$(GROWN)) \
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$$PHOTOS") $(if $(GROWTH),$(GROWN)) \
 	    --out docs/benchmarks.json --page docs/benchmarks.md
 
-# Parts that share nothing, so that `make --jobs 2 lint test` may run them beside each other.
-test: test-site test-mlcore test-browser
+# Each process takes up to a gigabyte. Tests of one file stay in one: they share what takes long to
+# make.
+PROCESSES ?= 2
+test: $(DEV_STAMP)
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
-test-site: $(DEV_STAMP)
-	$(BIN)/pytest --ignore=tests/mlcore --ignore=tests/browser
+# What takes minutes each: docs/developing/testing.md says what, and why.
+test-slow: $(DEV_STAMP)
+	$(BIN)/pytest -m slow
 
-test-browser: $(DEV_STAMP)
-	$(BIN)/pytest tests/browser
-
-test-mlcore: $(DEV_STAMP)
-	$(BIN)/pytest tests/mlcore
+# Before a release: what is slow, and more rounds of what makes its cases up (docs/reliability.md).
+EFFORT ?= 10
+test-release: test-slow
+	CONTEXTVISION_TEST_EFFORT=$(EFFORT) $(BIN)/pytest tests/property tests/crash tests/fuzz tests/security \
+	    tests/api/test_schema.py tests/gallery/test_doctor.py
 
 # What meets the database, to be run with another DATABASE_URL. Left out: mlcore and the checks of the
 # project itself, which know no database, and what always brings a database of its own or looks at the
 # screen only.
 test-db: $(DEV_STAMP)
 	$(BIN)/pytest --ignore=tests/mlcore --ignore=tests/browser --ignore=tests/flows/test_demo.py \
-	    --ignore=tests/crash --ignore=tests/fuzz --ignore-glob='tests/test_*.py'
+	    --ignore=tests/crash --ignore=tests/fuzz --ignore=tests/benchmarks --ignore=tests/tools \
+	    --ignore-glob='tests/test_*.py'
+
+# Brings docker-compose.yml up on a real Docker; STAND_INS=yes makes its base images of Debian's packages
+# where no registry can be reached, and FORMER names the commit to upgrade from.
+FORMER ?=
+STAND_INS ?=
+test-containers: $(DEV_STAMP)
+	$(if $(STAND_INS),sh tests/containers/stand_ins/build.sh)
+	$(BIN)/python -m tests.containers $(if $(FORMER),--former $(FORMER))
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint --check --quiet templates
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/djlint --reformat --quiet templates
 
 # Needs GNU gettext (Debian package: gettext); docs/languages.md says what for.
 messages: $(DEV_STAMP)

@@ -7,11 +7,13 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from kombu import Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "contextvision_site.settings")
 
+TRANSPORT_ALIASES["filesystem"] = "contextvision_site.broker:Transport"
 app = Celery("contextvision")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # `train` is for a worker of its own, with one process and no fork: a training would hold up
@@ -60,18 +62,36 @@ class Pulse(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        self.timer_entry: Any = None
+        self.timer_entries: list[Any] = []
 
     def start(self, parent: Any) -> None:
         from gallery.models import WorkerPulse
+        from gallery.services.sentences import INTERVAL
 
         interval = WorkerPulse.INTERVAL.total_seconds()
         self.beat(parent)
-        self.timer_entry = parent.timer.call_repeatedly(interval, self.beat, (parent,))
+        self.timer_entries = [
+            parent.timer.call_repeatedly(interval, self.beat, (parent,)),
+            parent.timer.call_repeatedly(INTERVAL, self.look_for_sentences),
+        ]
 
     def stop(self, parent: Any) -> None:
-        if self.timer_entry is not None:
-            self.timer_entry.cancel()
+        for entry in self.timer_entries:
+            entry.cancel()
+
+    def look_for_sentences(self) -> None:
+        """What somebody wrote shall be found within seconds, so this is asked more often."""
+        from django.db import close_old_connections
+
+        from gallery.services.sentences import ask_for_reading
+
+        close_old_connections()
+        try:
+            ask_for_reading()
+        except Exception:  # as in the beat
+            logger.warning("Nobody looked for new captions; it is tried again.", exc_info=True)
+        finally:
+            close_old_connections()
 
     def beat(self, parent: Any) -> None:
         from django.db import close_old_connections

@@ -1,5 +1,6 @@
 """Answers where no view was reached or a view broke: problems for programs, pages for people."""
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views import defaults
 
+from contextvision_site.middleware import answer_outage
 from gallery.api.problems import is_for_api, problem_response
 
 
@@ -19,7 +21,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_api(request):
-        return problem_response(403, gettext("This account may not do this."))
+        refused = str(exception) or gettext("This account may not do this.")
+        return problem_response(403, refused)
     return defaults.permission_denied(request, exception)
 
 
@@ -30,6 +33,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    # What middleware meets, such as a body that cannot be put aside, comes here alone.
+    if answer := answer_outage(request, sys.exception()):
+        return answer
     if is_for_api(request):
         return problem_response(
             500, gettext("Something went wrong here. It is in the log; trying again may not help.")

@@ -13,15 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from contextvision_site.celery import app
+from gallery.disk import least_room
 from gallery.models import WorkerPulse
+from gallery.vectors.errors import VectorStoreUnavailableError
 from mlcore.errors import ContextVisionError
-from mlcore.vectorstore.errors import VectorStoreUnavailableError
 from search.engine import NoActiveIndexError, get_engine
 
 logger = logging.getLogger(__name__)
@@ -124,6 +126,21 @@ def _worker() -> str:
     return f"{workers} seen lately."
 
 
+def _disk() -> str:
+    room = least_room()
+    free, kept = (
+        size // settings.MEGABYTE for size in (room.free, settings.CONTEXTVISION_DISK_RESERVE_BYTES)
+    )
+    if room.is_full:
+        raise NotReadyError(
+            f"The disk is full: {free} MB are free, and the last {kept} are kept for database and "
+            "queue. Nothing more is taken in; free some space."
+        )
+    if room.is_low:
+        return f"The disk is filling up: {free} MB are free; below {kept} nothing is taken in."
+    return f"{free} MB are free."
+
+
 CHECKS = {
     "database": Check(
         _database,
@@ -145,9 +162,15 @@ CHECKS = {
         broken="Whether a worker is there cannot be told without the database.",
         slow="The database does not answer in time.",
     ),
+    "disk": Check(
+        _disk,
+        broken="How much room there is on the disk cannot be told.",
+        slow="The disk does not answer in time.",
+    ),
 }
 
 
+@login_not_required
 @never_cache
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
@@ -155,6 +178,7 @@ def livez(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "alive"})
 
 
+@login_not_required
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:

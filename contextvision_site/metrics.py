@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -15,6 +16,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from rest_framework.throttling import BaseThrottle
 
+from gallery.access import require
+from gallery.disk import least_room
 from gallery.models import IndexVersion, RecallTally, WorkerPulse
 from gallery.selectors import tail_length
 
@@ -24,6 +27,7 @@ class Records(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _gauge("workers", "Workers seen lately", WorkerPulse.objects.alive().count())
+        yield _gauge("disk_free_bytes", "Free on the fullest disk", least_room().free)
         live = IndexVersion.objects.active()
         if live is None:
             return
@@ -42,12 +46,15 @@ def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"contextvision_{name}", documentation, value=value)
 
 
+@login_not_required  # asks by itself, since networks need no account
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer staff, and the networks that the settings name."""
-    if not (_comes_from_allowed_network(request) or request.user.is_staff):
-        raise PermissionDenied
+    """Answer those who look after indexes, and the networks that the settings name."""
+    if not _comes_from_allowed_network(request):
+        if not request.user.is_authenticated:
+            raise PermissionDenied
+        require(request.user, "gallery.view_indexversion")
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

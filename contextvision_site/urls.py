@@ -2,19 +2,24 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
 from contextvision_site import health, metrics
+from gallery.throttling import LoginThrottle, throttled
 
 api = [
     path("", include("search.api.urls")),
     path("", include("gallery.api.urls")),
 ]
 
+# No more passwords are tried than can be checked.
+limited = throttled("registration/lockout.html", by=LoginThrottle, methods=("POST",))
+
 # Without those by which a forgotten password is reset by mail: no mail is sent from here.
 accounts = [
-    path("login/", auth_views.LoginView.as_view(), name="login"),
+    path("login/", limited(auth_views.LoginView.as_view()), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("password_change/", auth_views.PasswordChangeView.as_view(), name="password_change"),
     path(
@@ -29,7 +34,8 @@ urlpatterns = [
     path("", include("gallery.urls")),
     path("api/v1/", include((api, "api"))),
     path("accounts/", include(accounts)),
-    path("language/", set_language, name="set_language"),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("admin/login/", limited(admin.site.login)),  # before the admin's own
     path("admin/", admin.site.urls),
     path("metrics", metrics.metrics, name="metrics"),
     path("livez", health.livez, name="livez"),

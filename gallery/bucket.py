@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from errno import ENOENT
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -168,6 +168,15 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
                 files += [entry["Key"][len(prefix) :] for entry in page.get("Contents", ())]
         return folders, files
 
+    def states(self) -> Iterator[tuple[str, int, str]]:
+        """Yield the name, the size in bytes and the ETag of every file, by name."""
+        prefix = f"{self.location.rstrip('/')}/" if self.location else ""
+        with self._asked():
+            pages = self.client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket_name, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"][len(prefix) :], entry["Size"], entry["ETag"].strip('"')
+
     def get_modified_time(self, name: str) -> datetime:
         """Return when a file was written, by the bucket's clock."""
         with self._open(name) as file:
@@ -204,7 +213,7 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
         """Stand around every request: translate its outage, and remember it for a moment."""
         if time.monotonic() < self._paused_until:
             raise StorageUnavailableError(
-                f"The bucket {self.bucket_name!r} could not be reached a moment ago.", _START_SERVER
+                "storage.just_unreachable", "storage.start_server", bucket=self.bucket_name
             )
         try:
             with _outages_told(self.bucket_name):
@@ -220,32 +229,21 @@ def _outages_told(bucket: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, Boto3Error, ClientError) as error:
-        why, hint = _diagnose(error)
-        raise StorageUnavailableError(f"The bucket {bucket!r} {why}.", hint) from error
+        raise _diagnosed(error, bucket) from error
 
 
-def _diagnose(error: Exception) -> tuple[str, str]:
-    """Say in words what a request failed of, and what an operator can do."""
+def _diagnosed(error: Exception, bucket: str) -> StorageUnavailableError:
+    """Say what a request failed of, and what an operator can do."""
+    unavailable = partial(StorageUnavailableError, bucket=bucket)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return "cannot be opened without keys", _SET_KEYS
+        return unavailable("storage.no_keys", "storage.set_keys")
     if not isinstance(error, ClientError):
-        return f"cannot be reached ({type(error).__name__})", _START_SERVER
+        kind = type(error).__name__
+        return unavailable("storage.unreachable", "storage.start_server", error=kind)
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
-        return "does not exist", _MAKE_BUCKET
+        return unavailable("storage.no_bucket", "storage.make_bucket")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return f"refuses these keys ({code})", _ALLOW
-    return f"is out of order ({code}, status {status})", _WAIT
-
-
-_START_SERVER = (
-    "See whether its server runs, and whether CONTEXTVISION_MEDIA_S3_ENDPOINT is its address."
-)
-_SET_KEYS = "Set CONTEXTVISION_MEDIA_S3_KEY and CONTEXTVISION_MEDIA_S3_SECRET."
-_MAKE_BUCKET = "Make it, or name another one in CONTEXTVISION_MEDIA_S3."
-_ALLOW = (
-    "Set CONTEXTVISION_MEDIA_S3_KEY and CONTEXTVISION_MEDIA_S3_SECRET to keys that are allowed "
-    "s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket."
-)
-_WAIT = "Its server says so; look at its log, and try again."
+        return unavailable("storage.refused", "storage.allow", error=code)
+    return unavailable("storage.out_of_order", "storage.wait", error=code, status=str(int(status)))

@@ -1,5 +1,6 @@
 """What is remembered for a while, in a cache that all processes share where there is one."""
 
+import json
 import logging
 import time
 from typing import Any
@@ -11,6 +12,26 @@ logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_OUTAGE = 10.0
 """Seconds for which a cache that failed is left alone: each try may cost its whole timeout."""
+
+
+class JSONSerializer:
+    """How values stand in Redis. Django's own way are pickles, and reading a pickle runs what is
+    in it: whoever may write into the cache could run code as the server.
+
+    Tuples come back as lists, and keys of dictionaries as text. Whole numbers are written as Redis
+    counts them.
+    """
+
+    def dumps(self, value: Any) -> str:
+        return json.dumps(value)
+
+    def loads(self, data: bytes) -> Any:
+        """Return the value; nothing, as for a key that is not there, where it is no JSON."""
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            logger.warning("Passed over what is no JSON in the shared cache.")
+            return None
 
 
 class SteadyCache:
@@ -27,7 +48,8 @@ class SteadyCache:
     def get(self, key: str, default: Any = None) -> Any:
         if time.monotonic() >= self._shared_again_at:
             try:
-                return caches["default"].get(key, default)
+                value = caches["default"].get(key)
+                return default if value is None else value
             except Exception as error:  # each kind of cache raises its own kinds of errors
                 self._leave_alone(error)
         return caches["local"].get(key, default)

@@ -3,18 +3,32 @@
 `manage.py check` runs those that need no database; `manage.py check --database default` runs all.
 """
 
+import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
+from django.db.migrations.exceptions import MigrationSchemaMissing
+from django.db.migrations.loader import MigrationLoader
 
+from gallery.disk import existing, written_folders
 from gallery.storage import StorageUnavailableError
 
+if TYPE_CHECKING:
+    from gallery.models import IndexVersion
+
+_NOT_SETTINGS = (
+    "CONTEXTVISION_PORT",  # of docker-compose.yml
+    "CONTEXTVISION_TEST_",
+    "CONTEXTVISION_SLOW_TESTS",
+    "CONTEXTVISION_FLICKR8K",
+)
 CONNECTIONS_OF_OTHERS = 20
 """Workers, commands and whoever looks after the database."""
 
@@ -22,20 +36,15 @@ CONNECTIONS_OF_OTHERS = 20
 @register(Tags.files)
 def data_folder_is_writable(**_: Any) -> list[CheckMessage]:
     """Pictures, indexes and models can be written where they belong."""
-    folders = [settings.INDEX_DIR, settings.MODELS_DIR, settings.TRANSFER_DIR]
-    if isinstance(default_storage, FileSystemStorage):
-        folders.append(settings.MEDIA_ROOT)
     problems: list[CheckMessage] = []
-    for folder in map(Path, folders):
-        # A folder that is not there yet will be made in the nearest one that is.
-        existing = next(place for place in (folder, *folder.parents) if place.exists())
+    for folder in map(existing, written_folders()):
         try:
-            with TemporaryFile(dir=existing):
+            with TemporaryFile(dir=folder):
                 pass
         except OSError as error:
             problems.append(
                 Error(
-                    f"The folder {existing} cannot be written to ({error.strerror}).",
+                    f"The folder {folder} cannot be written to ({error.strerror}).",
                     hint="Let this user write to it, or set CONTEXTVISION_DATA_DIR to another one.",
                     id="contextvision.E001",
                 )
@@ -44,22 +53,67 @@ def data_folder_is_writable(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.compatibility)
+def variables_are_known(**_: Any) -> list[CheckMessage]:
+    """No variable of the environment is a setting that was misspelled, or is of another release."""
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("CONTEXTVISION_")
+        and name not in settings.KNOWN_VARIABLES
+        and not name.startswith(_NOT_SETTINGS)
+    )
+    return [
+        Warning(
+            f"{name} is no setting, so it changes nothing.",
+            hint=_similar(name) or "docs/settings.md lists all settings.",
+            id="contextvision.W014",
+        )
+        for name in unknown
+    ]
+
+
+def _similar(name: str) -> str:
+    found = get_close_matches(name, settings.KNOWN_VARIABLES, 1, 0.8)
+    return f"Is {found[0]} meant?" if found else ""
+
+
+@register(Tags.compatibility)
 def model_can_be_meant(**_: Any) -> list[CheckMessage]:
     """CONTEXTVISION_MODEL at least looks like something that could be loaded."""
-    name = settings.CONTEXTVISION_MODEL
-    if name == "starter" or (name and Path(name).expanduser().is_dir()):
+    return _named_model(
+        "CONTEXTVISION_MODEL",
+        shipped="starter",
+        hint="Use 'starter', a CLIP name on the hub such as openai/clip-vit-base-patch32, or "
+        "the folder of a checkpoint.",
+        number="E002",
+    )
+
+
+@register(Tags.compatibility)
+def sentence_model_can_be_meant(**_: Any) -> list[CheckMessage]:
+    """CONTEXTVISION_SENTENCE_MODEL likewise."""
+    return _named_model(
+        "CONTEXTVISION_SENTENCE_MODEL",
+        shipped="minilm",
+        hint="Use 'minilm', a name on the hub such as sentence-transformers/all-MiniLM-L6-v2, or a "
+        "folder that sentence-transformers wrote.",
+        number="E003",
+    )
+
+
+def _named_model(setting: str, *, shipped: str, hint: str, number: str) -> list[CheckMessage]:
+    name = getattr(settings, setting)
+    if name == shipped or (name and Path(name).expanduser().is_dir()):
         return []
     looks_like_a_path = name.startswith((".", "/", "~")) or name.count("/") > 1
     if "/" in name and not looks_like_a_path:
         return []
+    found = f"{setting}={name!r} names no model"
     return [
         Error(
-            f"CONTEXTVISION_MODEL={name!r} names no model: there is no such folder."
-            if looks_like_a_path
-            else f"CONTEXTVISION_MODEL={name!r} names no model.",
-            hint="Use 'starter', a CLIP name on the hub such as openai/clip-vit-base-patch32, or "
-            "the folder of a checkpoint.",
-            id="contextvision.E002",
+            f"{found}: there is no such folder." if looks_like_a_path else f"{found}.",
+            hint=hint,
+            id=f"contextvision.{number}",
         )
     ]
 
@@ -84,7 +138,7 @@ def workers_are_seen(databases: Iterable[str] | None = None, **_: Any) -> list[C
     """Somebody does the work that is queued, and the database can take as many as there are."""
     from gallery.models import WorkerPulse
 
-    if not _can_be_asked(databases, WorkerPulse._meta.db_table):
+    if not _can_be_asked(databases):
         return []
     count = WorkerPulse.objects.alive().count()
     if not count:
@@ -139,7 +193,7 @@ def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> li
     """The live index is of the model of the settings, and its files are there."""
     from gallery.models import IndexVersion
 
-    if not _can_be_asked(databases, IndexVersion._meta.db_table):
+    if not _can_be_asked(databases):
         return []
     live = IndexVersion.objects.active()
     if live is None:
@@ -156,36 +210,35 @@ def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> li
                 id="contextvision.W006",
             )
         )
-    if live.store == IndexVersion.IN_MILVUS:
-        if settings.CONTEXTVISION_VECTOR_BACKEND == "faiss":
-            problems.append(
-                Warning(
-                    "The live index is kept in Milvus, and CONTEXTVISION_VECTOR_BACKEND does not "
-                    "say where that is, so searches fail.",
-                    hint="Set it to the server's address, or run 'manage.py build_index' to build "
-                    "an index in files.",
-                    id="contextvision.W010",
-                )
-            )
-        return problems
-    if settings.CONTEXTVISION_VECTOR_BACKEND != "faiss":
-        problems.append(
+    return [*problems, *_problems_of_its_store(live)]
+
+
+def _problems_of_its_store(live: "IndexVersion") -> Iterable[CheckMessage]:
+    from gallery.vectors.errors import VectorStoreError
+    from gallery.vectors.registry import store_for_new, store_of
+
+    try:
+        store = store_of(live)
+    except VectorStoreError:
+        return [
             Warning(
-                "CONTEXTVISION_VECTOR_BACKEND names a vector store, but the live index is kept in "
-                "files, which go on answering searches.",
-                hint="Run 'manage.py build_index' to build one there.",
-                id="contextvision.W011",
+                f"The live index is kept in a store of the kind {live.store!r}, and "
+                "CONTEXTVISION_VECTOR_BACKEND does not say where that is, so searches fail.",
+                hint="Set it to the store's address, or run 'manage.py build_index' to build an "
+                "index in the store that it names.",
+                id="contextvision.W010",
             )
-        )
-    if not live.path.is_dir():
-        problems.append(
-            Warning(
-                f"The files of the live index are missing: {live.path}.",
-                hint="Run 'manage.py build_index': it makes them again from the stored vectors.",
-                id="contextvision.W007",
-            )
-        )
-    return problems
+        ]
+    wanted = store_for_new().scheme
+    if wanted == store.scheme:
+        return store.problems(live)
+    moved = Warning(
+        f"CONTEXTVISION_VECTOR_BACKEND names a store of the kind {wanted!r}, but the live index is "
+        f"kept in {store.scheme!r}, which goes on answering searches.",
+        hint="Run 'manage.py build_index' to build one there.",
+        id="contextvision.W011",
+    )
+    return [moved, *store.problems(live)]
 
 
 @register(Tags.database)
@@ -205,7 +258,7 @@ def bucket_is_usable_and_private(
     try:
         is_public = default_storage.probe()
     except StorageUnavailableError as error:
-        return [Warning(error.what, hint=error.hint, id="contextvision.W008")]
+        return [Warning(str(error.what), hint=str(error.hint), id="contextvision.W008")]
     if not is_public:
         return []
     return [
@@ -218,15 +271,44 @@ def bucket_is_usable_and_private(
     ]
 
 
+@register(Tags.database)
+def changes_of_words_are_noted(
+    databases: Iterable[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """The triggers are there that tell what was written since."""
+    if not _can_be_asked(databases):
+        return []
+    from gallery.fulltext import triggers
+
+    if triggers.TRIGGERS.are_installed(connection):
+        return []
+    return [
+        Warning(
+            "Triggers of the database are missing: what is written on pictures may not be found.",
+            hint="Run 'manage.py migrate'.",
+            id="contextvision.W013",
+        )
+    ]
+
+
 def _is_to_be_checked(databases: Iterable[str] | None) -> bool:
     return databases is not None and connection.alias in databases
 
 
-def _can_be_asked(databases: Iterable[str] | None, table: str) -> bool:
-    """Tell whether the database was to be checked, answers, and has been migrated."""
+def _can_be_asked(databases: Iterable[str] | None) -> bool:
+    """Tell whether the database was to be checked, answers, and has the tables of this version.
+
+    `migrate` runs these checks first: on a database that it has still to bring up to date, a query
+    for a model of today fails.
+    """
     if not _is_to_be_checked(databases):
         return False
     try:
-        return table in connection.introspection.table_names()
-    except DatabaseError:
+        loader = MigrationLoader(connection)
+    except (DatabaseError, MigrationSchemaMissing):
         return False  # Django's own checks and every command tell so
+    known, applied = (
+        {name for app, name in migrations if app == "gallery"}
+        for migrations in (loader.disk_migrations, loader.applied_migrations)
+    )
+    return known == applied

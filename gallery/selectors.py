@@ -1,112 +1,57 @@
 """Reads that pages, the API and the search share."""
 
-import re
-from calendar import monthrange
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import Group, User
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Length
-from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
-from django.utils.translation import gettext
+from numpy.typing import NDArray
 
+from gallery.access import ORIGIN, Person
 from gallery.models import (
     Caption,
+    Collection,
     Image,
     ImageEmbedding,
     IndexVersion,
     Job,
     ModelVersion,
+    SentenceChange,
+    SentenceEmbedding,
+    SentenceReading,
+    Tag,
 )
-from gallery.models.image import MOMENT, ORIENTATION, ImageQuerySet
+from gallery.models.image import ImageQuerySet
 from mlcore.config import FloatMatrix, IdVector
-
-Person = User | AnonymousUser | None
-"""Who asks; nothing means the public."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFilter:
-    """Conditions on records; each that is not empty must hold."""
-
-    collection: str = ""
-    tag: str = ""
-    split: str = ""
-    orientation: str = ""
-    colour: str = ""
-    """The colour that stands out."""
-    since: str = ""
-    """A year, month or day in ISO 8601, such as 2024-05: its first day is the first let through,
-    going by when a picture was taken, or added where that is not known."""
-    until: str = ""
-    """Likewise; its last day is the last let through."""
-    uploader: str = ""
-    """A user name. Who uploaded what is for staff to know, and for everybody of himself."""
-
-    def __bool__(self) -> bool:
-        return bool(self.parameters())
-
-    def parameters(self) -> list[tuple[str, str]]:
-        """Return names and values of the conditions that are not empty."""
-        return [(name, value) for name, value in asdict(self).items() if value]
-
-    def apply(self, images: "ImageQuerySet", user: Person) -> "ImageQuerySet":
-        if self.collection:
-            images = images.filter(collection__name=self.collection)
-        if self.tag:
-            images = images.filter(tags__name=self.tag)
-        if self.split:
-            images = images.filter(split=self.split)
-        if self.orientation:
-            images = images.filter(Exact(ORIENTATION, self.orientation))
-        if self.colour:
-            images = images.filter(dominant_colour=self.colour)
-        if self.since:
-            first, _ = days_of(self.since)
-            start = datetime.combine(first, time.min, tzinfo=UTC)
-            images = images.filter(GreaterThanOrEqual(MOMENT, start))
-        if self.until:
-            _, last = days_of(self.until)
-            end = datetime.combine(last, time.max, tzinfo=UTC)
-            images = images.filter(LessThanOrEqual(MOMENT, end))
-        if self.uploader:
-            images = images.filter(uploader__username=self.uploader)
-            images = whose_uploaders_are_known(images, user)
-        return images
+from mlcore.index.hits import products
 
 
 def whose_uploaders_are_known(images: "ImageQuerySet", user: Person) -> "ImageQuerySet":
     """Keep the pictures of which this person may know who uploaded them."""
     if user is None or not user.is_authenticated:
         return images.none()
-    return images if user.is_staff else images.filter(uploader=user)
+    return images if user.has_perm(ORIGIN) else images.filter(uploader=user)
 
 
-def days_of(text: str) -> tuple[date, date]:
-    """Return the first and the last day of a year, a month or a day: ``2024-05`` is all of May.
-
-    Raises ValueError where it is none of these.
-    """
-    match = _PARTIAL_DATE.fullmatch(text)
-    year, month, day = match.groups() if match else ("0", None, None)
-    try:
-        first = date(int(year), int(month or 1), int(day or 1))
-    except ValueError as error:
-        raise ValueError(
-            gettext("%(text)s is not a year, a month or a day such as 2024-05-17.") % {"text": text}
-        ) from error
-    if day:
-        return first, first
-    last_month = first.month if month else 12
-    return first, first.replace(month=last_month, day=monthrange(first.year, last_month)[1])
+def known_collections(user: Person) -> QuerySet[Collection]:
+    """Select the collections of which this person may see a picture: a name may tell much."""
+    seen = Image.objects.visible_to(user).filter(collection=OuterRef("pk"))
+    return Collection.objects.filter(Exists(seen))
 
 
-_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+def known_tags(user: Person) -> QuerySet[Tag]:
+    """Select the tags that stand on a picture which this person may see."""
+    return Tag.objects.filter(Exists(Image.objects.visible_to(user).filter(tags=OuterRef("pk"))))
+
+
+def groups_to_choose(user: User) -> QuerySet[Group]:
+    """Select the groups to which this person may show pictures: his own, or all for editors."""
+    every = Group.objects.order_by("name")
+    return every if user.has_perm("gallery.change_image") else every.filter(user=user)
 
 
 def visible_images(ids: Sequence[int], user: Person) -> dict[int, Image]:
@@ -139,16 +84,6 @@ def _sql_of_captions(count: int) -> str:
     return sql
 
 
-def matching_ids(condition: ImageFilter, user: Person) -> IdVector:
-    """Ids of all pictures that match and that this person may see: int64, shape (n,)."""
-    ids = (
-        condition.apply(Image.objects.visible_to(user), user)
-        .values_list("pk", flat=True)
-        .distinct()
-    )
-    return np.fromiter(ids.order_by("pk").iterator(), dtype=np.int64)
-
-
 def working_model() -> ModelVersion | None:
     """Return the model that new pictures are embedded with: that of the live index."""
     live = IndexVersion.objects.active()
@@ -158,6 +93,16 @@ def working_model() -> ModelVersion | None:
 def tail_length(index: IndexVersion) -> int:
     """Count the pictures embedded since this index was built."""
     return ImageEmbedding.objects.later_than(index.model_version, index.watermark).count()
+
+
+def sentence_tail_length(index: IndexVersion) -> int:
+    """Count the captions and titles read since this index was built, or all of them where another
+    model reads now."""
+    model = SentenceReading.objects.current()
+    if model is None:
+        return 0
+    watermark = index.sentence_watermark if index.sentence_model_id == model.pk else 0
+    return SentenceEmbedding.objects.later_than(model, watermark).count()
 
 
 def embedding_seconds(count: int) -> float | None:
@@ -203,37 +148,12 @@ def stored_vectors(ids: Sequence[int], version: ModelVersion) -> dict[int, Float
     return {int(pk): vectors[row : row + 1] for row, pk in enumerate(found)}
 
 
-def picture_name(pk: int) -> str:
-    """Name a picture of the gallery as one of a data set; :func:`pictures_named` reads it."""
-    return f"picture {pk}"
-
-
-def pictures_named(names: Iterable[str], user: Person) -> dict[str, Image]:
-    """Fetch the pictures that an evaluation names and that this person may see, by name.
-
-    Names of pictures that are not of the gallery, as in a folder, have none.
-    """
-    ids = picture_ids(names)
-    found = visible_images(list(ids.values()), user)
-    return {name: found[pk] for name, pk in ids.items() if pk in found}
-
-
-def picture_ids(names: Iterable[str]) -> dict[str, int]:
-    """Read the ids out of the names of pictures of the gallery; others are passed over."""
-    return {name: int(number) for name in names if (number := _number_in(name))}
-
-
-def _number_in(name: str) -> str:
-    number = name.removeprefix("picture ")
-    return number if number != name and number.isdecimal() else ""
-
-
-def sample_captions(count: int) -> list[str]:
+def sample_captions(count: int) -> list[Caption]:
     """Choose at most ``count`` captions of different pictures, evenly spaced over all of them."""
     first = Caption.objects.filter(order=0).order_by("image_id")
     ids = list(first.values_list("pk", flat=True))
     chosen = ids[:: max(1, len(ids) // count)][:count]
-    return list(Caption.objects.filter(pk__in=chosen).order_by("pk").values_list("text", flat=True))
+    return list(Caption.objects.filter(pk__in=chosen).order_by("pk"))
 
 
 EXAMPLE_LENGTH = (12, 60)
@@ -242,9 +162,9 @@ EXAMPLES_FROM = 300
 """Newest captions that examples are drawn from: enough for variety, cheap in any gallery."""
 
 
-def newest_images(user: Person, where: ImageFilter = ImageFilter()) -> "QuerySet[Image]":
+def newest_images(user: Person) -> ImageQuerySet:
     """Select the pictures that this person may see, the latest first, with what a tile shows."""
-    return where.apply(Image.objects.visible_to(user).with_details(), user).order_by("-pk")
+    return Image.objects.visible_to(user).with_details().order_by("-pk")
 
 
 def example_queries(user: Person, count: int = 6) -> list[str]:
@@ -257,3 +177,38 @@ def example_queries(user: Person, count: int = 6) -> list[str]:
     distinct = list(dict.fromkeys(text.rstrip(" .") for text in texts))
     step = max(1, len(distinct) // count)
     return distinct[::step][:count]
+
+
+def stored_scores(
+    version: ModelVersion, query: FloatMatrix, image_ids: IdVector
+) -> NDArray[np.float32]:
+    """Return the cosines of a query, (1, dim), to the stored vectors of pictures by this model;
+    float32 of the shape of ``image_ids``, NaN where there is none."""
+    rows = ImageEmbedding.objects.of_model(version).filter(image_id__in=image_ids.tolist())
+    found, vectors, _ = rows.matrix()
+    scores = products(query[0], vectors) if len(found) else found
+    known = dict(zip(found.tolist(), scores.tolist(), strict=True))
+    return np.array([known.get(pk, np.nan) for pk in image_ids.tolist()], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class SentencesRead:
+    """How far captions and titles are read."""
+
+    reading: SentenceReading
+    read: int
+    """Sentences that have a vector by the model that reads now."""
+    waiting: int
+    """Pictures of which something is said that was not looked at yet."""
+
+
+def sentences_read() -> SentencesRead | None:
+    """Tell how far captions and titles are read; nothing before the first was."""
+    reading = SentenceReading.objects.select_related("sentence_model").first()
+    if reading is None or reading.sentence_model is None:
+        return None
+    return SentencesRead(
+        reading,
+        SentenceEmbedding.objects.of_model(reading.sentence_model).said().count(),
+        SentenceChange.objects.order_by().values("image_id").distinct().count(),
+    )

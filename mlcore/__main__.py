@@ -7,18 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from mlcore.commands import (
-    benchmark,
     compare,
     compile,
     encode,
     evaluate,
+    fit_relevance,
     index,
+    nonsense,
     search,
     train,
 )
 from mlcore.errors import ContextVisionError
 
-COMMANDS = (encode, compile, index, search, train, evaluate, compare, benchmark)
+COMMANDS = (encode, compile, index, search, train, fit_relevance, evaluate, nonsense, compare)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,12 +19,34 @@ class ImageLimits:
 
     max_bytes: int = 20 * 1024 * 1024
     """Size of the file, in bytes."""
-    max_pixels: int = 50_000_000
+    max_pixels: int = 64_000_000
     """Width times height; a decoded pixel takes about 8 bytes of memory at the peak."""
     max_aspect: float = 20.0
     """Long side over short side; thinner pictures have no centre square worth encoding."""
     min_side: int = 16
     """Pixels on the short side."""
+    accepts_tiff: bool = True
+    """Whether a TIFF is opened, which holds anything in any way: not those of strangers."""
+
+
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "int8"]
+"""``int8``: large matrices in 8-bit whole numbers, and the rest as ``auto`` would be without it."""
+
+Library: TypeAlias = Literal["auto", "openvino", "torch"]
+"""What runs a model: OpenVINO on processors, torch everywhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """Where and how models run to encode; ``auto`` for what suits the machine best."""
+
+    device: str = "auto"
+    """``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``."""
+    library: Library = "auto"
+    """``auto``: OpenVINO on a processor, if it is installed, else torch."""
+    precision: Precision = "auto"
+    """``auto``: int8 where the processor is fastest in it and the model bears it, else bfloat16
+    where the device computes in it, else float32."""
 
 
 IndexKind: TypeAlias = Literal["auto", "flat", "ivf_sq8"]

@@ -17,11 +17,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from mlcore.config import ImageLimits
-from mlcore.errors import DatasetError
-from mlcore.images import decode_image, square
+from mlcore.errors import DatasetError, ImageRejectedError
+from mlcore.i18n import Message
+from mlcore.imaging.decode import decode_image, square
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_LOOK = 16
+"""Pixels on the side of a picture that is only looked at to see whether it can be read."""
+UNNAMED = Message.of("dataset.unnamed")
 
 
 class Record(Protocol):
@@ -63,24 +68,28 @@ class CaptionDataset(Sequence[CaptionedImage]):
 
     Args:
         images: at least one, each with at least one caption.
-        source: what the dataset is called in messages.
+        source: what the dataset is called in messages: a name, or a message of its own.
 
     Raises:
         DatasetError: no picture at all, or one without a caption.
     """
 
-    def __init__(self, images: Iterable[CaptionedImage], *, source: str = "the dataset") -> None:
+    def __init__(
+        self, images: Iterable[CaptionedImage], *, source: str | Message = UNNAMED
+    ) -> None:
         self._images = tuple(images)
         self.source = source
         if not self._images:
-            raise DatasetError(f"{source} holds no captioned pictures")
+            raise DatasetError("dataset.empty", source=source)
         for image in self._images:
             if not image.captions:
-                raise DatasetError(f"{image.name} in {source} has no caption")
+                raise DatasetError(
+                    "dataset.picture_without_caption", picture=image.name, source=source
+                )
 
     @classmethod
     def from_records(
-        cls, records: Iterable[Record], *, split: str | None = None, source: str = "the dataset"
+        cls, records: Iterable[Record], *, split: str | None = None, source: str | Message = UNNAMED
     ) -> CaptionDataset:
         """Take the captioned pictures of one split, or of all when ``split`` is None.
 
@@ -99,14 +108,14 @@ class CaptionDataset(Sequence[CaptionedImage]):
             if split is None or record.split == split:
                 images.append(CaptionedImage(record.name, captions, record.read))
         if not splits:
-            raise DatasetError(
-                f"{source} holds no captions, and without captions nothing can be trained or "
-                "evaluated; add them in one of the layouts that are known"
-            )
+            raise DatasetError("dataset.no_captions", source=source)
         if not images:
-            named = ", ".join(sorted(name for name in splits if name)) or "none"
+            named = sorted(name for name in splits if name)
             raise DatasetError(
-                f"{source} has no split called {split!r}; splits with captions: {named}"
+                "dataset.no_such_split",
+                source=source,
+                split=split,
+                splits=named or Message.of("dataset.no_splits"),
             )
         return cls(images, source=source)
 
@@ -150,10 +159,7 @@ class CaptionDataset(Sequence[CaptionedImage]):
             DatasetError: ``count`` is not between 1 and one less than the number of pictures.
         """
         if not 0 < count < len(self):
-            raise DatasetError(
-                f"{count} of {len(self)} pictures cannot be held out; hold out at least 1 and "
-                "leave at least 1"
-            )
+            raise DatasetError("dataset.cannot_hold_out", held_out=count, pictures=len(self))
         held: list[int] = []
         groups: dict[str, list[int]] = {}
         for index, digest in enumerate(self.content):
@@ -169,9 +175,7 @@ class CaptionDataset(Sequence[CaptionedImage]):
         chosen = set(held)
         kept = [index for index in range(len(self)) if index not in chosen]
         if not kept:
-            raise DatasetError(
-                f"{self.source} is made of one picture; there is nothing to hold out"
-            )
+            raise DatasetError("dataset.one_picture", source=self.source)
         return self.subset(kept), self.subset(sorted(chosen))
 
     def batches(self, size: int, *, side: int, limits: ImageLimits) -> Iterator[list[Image.Image]]:
@@ -206,6 +210,32 @@ class CaptionDataset(Sequence[CaptionedImage]):
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def readable(
+        self, tell: Callable[[ImageRejectedError], None], limits: ImageLimits | None = None
+    ) -> CaptionDataset:
+        """Return the pictures that can be decoded; ``tell`` hears of each of the others.
+
+        Each is decoded once, as small as its format allows: what would stop an evaluation or a
+        training in its middle is known before it begins.
+
+        Raises:
+            DatasetError: none can.
+        """
+
+        def problem(index: int) -> ImageRejectedError | None:
+            try:
+                self._images[index].load(_LOOK, limits or ImageLimits())
+            except ImageRejectedError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            problems = list(pool.map(problem, range(len(self))))
+        for each in filter(None, problems):
+            tell(each)
+        kept = [index for index, each in enumerate(problems) if each is None]
+        return self if len(kept) == len(self) else self.subset(kept)
 
     def subset(self, indices: Sequence[int]) -> CaptionDataset:
         """Return these pictures alone, in the order of ``indices``.

@@ -8,38 +8,40 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlcore.words import gettext
+from mlcore.i18n import Message
 
 
 class ContextVisionError(Exception):
-    """Base of every expected failure."""
+    """Base of every expected failure: a code with parameters, which ``str`` puts into words.
+
+    The words are in the language of whoever reads them, at that moment: the failure may have
+    happened in another thread or process than the one that answers.
+    """
+
+    def __init__(self, code: str, /, **params: Any) -> None:
+        """``code`` is one of the catalogues; see :class:`mlcore.i18n.Message` for both."""
+        super().__init__(code)
+        self.message = Message(code, params)
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # It may cross a process border, and exceptions lose their keyword arguments there.
+        return (partial(type(self), **self.message.params), (self.message.code,))
 
 
 class ImageRejectedError(ContextVisionError):
-    """A file is not accepted as a picture. The message names the file and the reason.
+    """A file is not accepted as a picture; ``reason`` is the message without the file's name."""
 
-    The reason is put into the language of whoever reads it, at that moment: the file may have been
-    looked at in another thread or process than the one that answers.
-    """
-
-    def __init__(self, name: str, reason: str, **values: str) -> None:
-        """``reason`` has a place such as ``%(limit)s`` for each of ``values``."""
-        super().__init__(name, reason)
+    def __init__(self, name: str, reason: str, /, **values: Any) -> None:
+        """``reason`` is a code of the catalogues, with a place for each of ``values``."""
         self.name = name
-        self.told = (reason, values)
-
-    @property
-    def reason(self) -> str:
-        sentence, values = self.told
-        return gettext(sentence) % values if values else gettext(sentence)
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
+        self.reason = Message(reason, values)
+        super().__init__("image.rejected", name=name, reason=self.reason)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        # The error crosses a process border on its way out of the decoding process.
-        reason, values = self.told
-        return (partial(ImageRejectedError, **values), (self.name, reason))
+        return (partial(ImageRejectedError, **self.reason.params), (self.name, self.reason.code))
 
 
 class ModelUnavailableError(ContextVisionError):
@@ -68,3 +70,7 @@ class DatasetError(ContextVisionError):
 
 class TrainingError(ContextVisionError):
     """A training run cannot start, or stopped because its numbers are no longer finite."""
+
+
+class RelevanceError(ContextVisionError):
+    """A relevance model cannot be read, or cannot be fitted on what is at hand."""

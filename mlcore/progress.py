@@ -5,6 +5,8 @@ from typing import Any, Protocol, Self, TypeAlias
 
 from tqdm import tqdm
 
+from mlcore.i18n import Message
+
 Measurement: TypeAlias = Mapping[str, float | int | str]
 """One point of a run's curve: ``kind`` (``step`` or ``epoch``), ``step``, ``loss``, and others."""
 
@@ -15,8 +17,11 @@ class Progress(Protocol):
     Implementations: a bar on the command line, a row in the database, or nothing at all.
     """
 
-    def report(self, done: int, total: int, message: str = "") -> None:
-        """Tell that ``done`` of ``total`` units are finished; a total of 0 is not known yet."""
+    def report(self, done: int, total: int, message: Message | None = None) -> None:
+        """Tell that ``done`` of ``total`` units are finished, and what is done at the moment.
+
+        A total of 0 is not known yet.
+        """
 
     def measured(self, values: Measurement) -> None:
         """Take one point of a run's curve, such as the loss at a step."""
@@ -28,7 +33,7 @@ class Progress(Protocol):
 class NoProgress:
     """Progress that nobody watches."""
 
-    def report(self, done: int, total: int, message: str = "") -> None:
+    def report(self, done: int, total: int, message: Message | None = None) -> None:
         return None
 
     def measured(self, values: Measurement) -> None:
@@ -46,13 +51,13 @@ class ProgressBar:
         self._bar: tqdm[Any] | None = None
         self._figures: dict[str, str] = {}
 
-    def report(self, done: int, total: int, message: str = "") -> None:
+    def report(self, done: int, total: int, message: Message | str | None = None) -> None:
         if self._bar is None or self._bar.total != (total or None):
             self.close()
             self._bar = tqdm(total=total or None, unit=f" {self._unit}", disable=None)
         bar = self._bar
         if message:
-            bar.set_description(message, refresh=False)
+            bar.set_description(str(message), refresh=False)
         bar.update(done - bar.n)
 
     def measured(self, values: Measurement) -> None:

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from mlcore.config import FloatMatrix
 from mlcore.errors import IndexMismatchError, InvalidQueryError
-from mlcore.words import gettext
 
 Kind: TypeAlias = Literal["text", "image"]
 
@@ -83,15 +82,10 @@ def compose_query(parts: Sequence[QueryPart], *, gallery: FloatMatrix | None = N
     """
     directions = [_direction(part) for part in parts]
     if len({direction.shape for direction in directions}) > 1:
-        raise IndexMismatchError(
-            "The parts of the query have vectors of different widths. Encode them all with one "
-            "model."
-        )
+        raise IndexMismatchError("query.widths")
     largest = max((abs(part.weight) for part in parts), default=0.0)
     if largest == 0:
-        raise InvalidQueryError(
-            gettext("Nothing is asked for: give a text or an image to search by.")
-        )
+        raise InvalidQueryError("query.nothing")
     # Scaled so that no weight is too large to calculate with; what vanishes beside it is left out.
     weights = [float(part.weight) / largest for part in parts]
     asked = sorted(
@@ -108,32 +102,20 @@ def compose_query(parts: Sequence[QueryPart], *, gallery: FloatMatrix | None = N
     total = (factors[:, np.newaxis] * np.stack([direction for *_, direction in asked])).sum(axis=0)
     norm = float(np.linalg.norm(total))
     if norm < MIN_NORM:
-        raise InvalidQueryError(
-            gettext(
-                "The parts of the query cancel out, so nothing is left to search by. Change a "
-                "weight or take a part away."
-            )
-        )
+        raise InvalidQueryError("query.cancels_out")
     return np.asarray(total / norm, dtype=np.float32)[np.newaxis]
 
 
 def _direction(part: QueryPart) -> NDArray[np.float64]:
     """Check a part and return its vector at length exactly 1, shape (dim,)."""
     if part.vector.ndim not in (1, 2) or part.vector.size != part.vector.shape[-1]:
-        raise InvalidQueryError(
-            f"A part of the query needs one vector, but has an array of shape {part.vector.shape}."
-        )
+        raise InvalidQueryError("query.not_one_vector", shape=str(part.vector.shape))
     if not np.isfinite(part.weight):
-        raise InvalidQueryError(
-            f"The weight of a part of the query must be a finite number, not {part.weight}."
-        )
+        raise InvalidQueryError("query.weight", weight=str(part.weight))
     vector = part.vector.reshape(-1).astype(np.float64)
     norm = float(np.linalg.norm(vector))
     if not abs(norm - 1.0) <= NORM_TOLERANCE:  # also when it is NaN
-        raise InvalidQueryError(
-            f"A part of the query has a vector of length {norm:.4g} instead of 1; it has no "
-            "direction to search in."
-        )
+        raise InvalidQueryError("query.not_unit", length=f"{norm:.4g}")
     return vector / norm
 
 
@@ -148,10 +130,7 @@ def _spread_by_kind(
         return TYPICAL_SPREAD
     width = len(asked[0][2])
     if gallery.ndim != 2 or gallery.shape[1] != width:
-        raise IndexMismatchError(
-            f"The query is {width} wide, but the pictures' vectors have shape {gallery.shape}. "
-            "Use one model for both."
-        )
+        raise IndexMismatchError("query.other_width", width=str(width), shape=str(gallery.shape))
     spread: dict[Kind, float] = {}
     for kind in kinds:
         weights = np.array([abs(weight) for of_kind, weight, _ in asked if of_kind == kind])
@@ -177,7 +156,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def normalise_text(text: str) -> str:
-    """Clean a query text: NFC, no control or bidirectional characters, single spaces.
+    """Clean a query text: NFKC, no control or bidirectional characters, single spaces.
 
     The result may be empty. Cleaning it again changes nothing.
 
@@ -185,22 +164,14 @@ def normalise_text(text: str) -> str:
     cleaning, or holds half a surrogate pair, which no encoding can carry.
     """
     if _SURROGATES.search(text):
-        raise InvalidQueryError(
-            gettext(
-                "The query holds half of a surrogate pair, which is not a character. Type it again."
-            )
-        )
+        raise InvalidQueryError("query.half_a_character")
     # Removal comes first: what stood between two characters may have kept them from composing.
     text = " ".join(text.translate(_REMOVED).split())
     # A decomposed text may be several times as long as what it composes to; a longer one is not
     # even composed, because long runs of combining marks take quadratic time.
     if len(text) <= 4 * MAX_QUERY_CHARS:
-        text = unicodedata.normalize("NFC", text)
+        # Full-width letters, ligatures and their like are what they look like.
+        text = " ".join(unicodedata.normalize("NFKC", text).split())
     if len(text) > MAX_QUERY_CHARS:
-        raise InvalidQueryError(
-            gettext(
-                "The query has %(count)d characters; at most %(limit)d can be searched. Shorten it."
-            )
-            % {"count": len(text), "limit": MAX_QUERY_CHARS}
-        )
+        raise InvalidQueryError("query.too_long", count=len(text), limit=MAX_QUERY_CHARS)
     return text

@@ -8,7 +8,6 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 import numpy as np
-from django.utils.translation import gettext
 
 from mlcore.config import FloatMatrix
 from mlcore.errors import ContextVisionError
@@ -73,7 +72,7 @@ class Batcher(Generic[T]):
         request = _Waiting(items)
         with self._lock:
             if len(self._waiting) >= self._queue:
-                raise _too_many()
+                raise BusyError("search.busy")
             self._waiting.append(request)
             leads, self._busy = not self._busy, True
         if not leads:
@@ -93,7 +92,7 @@ class Batcher(Generic[T]):
         with self._lock:
             if request in self._waiting and not request.leads:
                 self._waiting.remove(request)
-                raise _too_many()
+                raise BusyError("search.busy")
         request.woken.wait()  # its batch is being encoded already
 
     def _lead(self) -> None:
@@ -132,7 +131,3 @@ class Batcher(Generic[T]):
         ends = np.cumsum([len(request.items) for request in batch])
         for request, rows in zip(batch, np.split(vectors, ends[:-1]), strict=True):
             request.vectors = rows
-
-
-def _too_many() -> BusyError:
-    return BusyError(gettext("Too many searches are waiting. Please try again in a few seconds."))

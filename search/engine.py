@@ -3,31 +3,34 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from django.db import connection
-from django.utils.translation import gettext as _
 from PIL.Image import Image
 
-from gallery.models import IndexVersion
-from gallery.stores import Lookup, store_of
+from gallery.models import IndexBias, IndexVersion, SentenceModel
+from gallery.vectors.base import Lookup
+from gallery.vectors.registry import store_of
 from mlcore.config import FloatMatrix, IdVector
-from mlcore.encoder import Encoder
+from mlcore.encoders import Encoder, keep_encoders
+from mlcore.encoders.sentences import SentenceEncoder
 from mlcore.errors import ContextVisionError
+from mlcore.i18n import Message
 from mlcore.index import Hit
-from mlcore.shared import keep_encoders
+from mlcore.relevance import RelevanceModel
+from mlcore.relevance.bias import PictureBias
 from search.batching import Batcher, BusyError
+from search.query_cache import QueryVectors
 from search.recall import Sample, recall_meter
-from search.remembering import QueryVectors
 
 __all__ = [
     "BusyError",
     "ModelLoadingError",
     "NoActiveIndexError",
     "SearchEngine",
-    "engine_room",
+    "engine_holder",
     "get_engine",
 ]
 
@@ -72,8 +75,19 @@ class SearchEngine:
     """The encoder for example pictures, likewise."""
     sample: FloatMatrix
     """Some vectors of the index, by which words and pictures in one query are balanced."""
-    warning: str = ""
-    """What is not as it should be although searches are answered; empty when all is well."""
+    relevance: RelevanceModel
+    """What the evidence is worth."""
+    bias: PictureBias | None = None
+    """What is taken from the cosines of pictures with sentences; None for nothing."""
+    questions: "Questions | None" = None
+    """What encodes words to compare them with captions; None while nothing is said of pictures."""
+    warning: Message | None = None
+    """What is not as it should be although searches are answered."""
+
+    @property
+    def count(self) -> int:
+        """Pictures in the index when it was built: among about so many is searched."""
+        return self.version.count
 
     def search(
         self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
@@ -84,52 +98,78 @@ class SearchEngine:
         return hits
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        """Return the vectors of sentences, those asked for lately without the encoder.
+        """Return the vectors of sentences in the space of pictures, float32 (n, dim).
+
+        Those that were asked for lately are known without the encoder.
 
         Raises:
             BusyError: too many queries are waiting.
         """
-        fingerprint = self.encoder.fingerprint
-        known = {text: query_vectors.get(fingerprint, text) for text in texts}
-        unknown = [text for text, vector in known.items() if vector is None]
-        if unknown:
-            for text, vector in zip(unknown, self.sentences(unknown), strict=True):
-                query_vectors.put(fingerprint, text, vector[None, :])
-                known[text] = vector[None, :]
-        rows = [vector for text in texts if (vector := known[text]) is not None]
-        return np.concatenate(rows)
+        return _encoded(texts, self.encoder.fingerprint, self.sentences)
 
-    def encode_picture(self, square: Image) -> FloatMatrix:
-        """Return the vector of an example picture, float32 of shape (1, dim).
+    def encode_questions(self, texts: Sequence[str]) -> FloatMatrix | None:
+        """Return the vectors of sentences in the space of captions, likewise; None where there are
+        no captions to compare them with."""
+        if self.questions is None:
+            return None
+        return _encoded(texts, self.questions.encoder.fingerprint, self.questions.batcher)
+
+    def encode_pictures(self, pictures: Sequence[Image], key: str = "") -> FloatMatrix:
+        """Return the vectors of example pictures, float32 (n, dim), by their centre squares.
+
+        Under a key they are remembered, as for the second page of their results.
 
         Raises:
             BusyError: too many queries are waiting.
         """
-        return self.pictures([square])
-
-    def encode_kept(self, key: str, read: Callable[[], Image]) -> FloatMatrix:
-        """Return the vector of an example picture that is kept, float32 of shape (1, dim).
-
-        ``read`` is called where it is not known yet, as for the second page of its results.
-        """
+        if not key:
+            return self.pictures(pictures)
         name = f"\0{key}"  # no sentence holds such a character
-        vector = query_vectors.get(self.encoder.fingerprint, name)
-        if vector is None:
-            vector = self.encode_picture(read())
-            query_vectors.put(self.encoder.fingerprint, name, vector)
-        return vector
+        vectors = query_vectors.get(self.encoder.fingerprint, name)
+        if vectors is None:
+            vectors = self.pictures(pictures)
+            query_vectors.put(self.encoder.fingerprint, name, vectors)
+        return vectors
 
     def refreshed(self) -> "SearchEngine":
         """Return an engine that also knows the pictures embedded since this one looked."""
         index = self.index.refreshed()
-        return self if index is self.index else replace(self, index=index)
+        if index is self.index:
+            return self
+        if index.captions.model == self.index.captions.model:
+            return replace(self, index=index)
+        questions = _questions(index.captions.model)
+        return replace(
+            self,
+            index=index,
+            questions=questions,
+            relevance=_relevance(self.version, self.encoder, questions, self.bias),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The encoder of sentences that captions were read with, for what is asked."""
+
+    encoder: SentenceEncoder
+    batcher: Batcher[str]
 
 
 query_vectors = QueryVectors()
 """Vectors of the sentences that this process was asked for lately."""
 
 
-class EngineRoom:
+def _encoded(texts: Sequence[str], fingerprint: str, encode: Batcher[str]) -> FloatMatrix:
+    known = {text: query_vectors.get(fingerprint, text) for text in texts}
+    unknown = [text for text, vector in known.items() if vector is None]
+    if unknown:
+        for text, vector in zip(unknown, encode(unknown), strict=True):
+            query_vectors.put(fingerprint, text, vector[None, :])
+            known[text] = vector[None, :]
+    return np.concatenate([vector for text in texts if (vector := known[text]) is not None])
+
+
+class EngineHolder:
     """Keeps the current engine of this process and replaces it when the live version changes."""
 
     def __init__(self) -> None:
@@ -145,20 +185,10 @@ class EngineRoom:
             return self._with_current_tail(engine)
         live = IndexVersion.objects.active()
         if live is None:
-            raise NoActiveIndexError(
-                _(
-                    "No index is live yet. Import or upload pictures; they can be searched as soon "
-                    "as a worker has embedded and indexed them."
-                )
-            )
+            raise NoActiveIndexError("search.no_index")
         if engine is None:
             if not self._lock.acquire(timeout=LOADING_PATIENCE):
-                raise ModelLoadingError(
-                    _(
-                        "The model is still being loaded, as after every start of the site. It "
-                        "takes a few seconds more."
-                    )
-                )
+                raise ModelLoadingError("search.model_loading")
             try:
                 # Others waited for the same load and find it done.
                 engine = self._engine or self._install(load_engine(live))
@@ -226,9 +256,9 @@ class EngineRoom:
             with self._lock:
                 self._failed = (live.pk, time.monotonic())
                 if self._engine is not None:
-                    self._engine = replace(
-                        self._engine, warning=f"{live} is live but cannot be loaded: {error}"
-                    )
+                    reason = error.message if isinstance(error, ContextVisionError) else str(error)
+                    warning = Message.of("search.not_loaded", index=str(live.pk), reason=reason)
+                    self._engine = replace(self._engine, warning=warning)
         else:
             with self._lock:
                 self._install(engine)
@@ -237,9 +267,11 @@ class EngineRoom:
 
 
 def load_engine(live: IndexVersion) -> SearchEngine:
-    """Load a version's model and open its index."""
+    """Load a version's model, the encoder of sentences beside it, and open its indexes."""
     encoder = live.model_version.load_encoder()
     index = store_of(live).open(live)
+    questions = _questions(index.captions.model)
+    bias = IndexBias.of(live)
     return SearchEngine(
         version=live,
         encoder=encoder,
@@ -247,11 +279,47 @@ def load_engine(live: IndexVersion) -> SearchEngine:
         sentences=Batcher(encoder.encode_texts, size=SENTENCES_TOGETHER, queue=SENTENCES_WAITING),
         pictures=Batcher(encoder.encode_images, size=PICTURES_TOGETHER, queue=PICTURES_WAITING),
         sample=index.sample(),
-        warning=index.warning,
+        relevance=_relevance(live, encoder, questions, bias),
+        bias=bias,
+        questions=questions,
+        warning=index.warning or (_UNREAD if index.captions.model and not questions else None),
     )
 
 
-engine_room = EngineRoom()
+_UNREAD = Message("search.captions_unread")
+
+
+def _questions(model: SentenceModel | None) -> Questions | None:
+    """Load the encoder of sentences. Without it, searches go on by how pictures look."""
+    if model is None:
+        return None
+    try:
+        encoder = model.load_encoder()
+    except ContextVisionError:
+        logger.exception("%s cannot be loaded; captions are not compared until it can be.", model)
+        return None
+    encode = encoder.encode_queries
+    return Questions(encoder, Batcher(encode, size=SENTENCES_TOGETHER, queue=SENTENCES_WAITING))
+
+
+def _relevance(
+    live: IndexVersion,
+    encoder: Encoder,
+    questions: Questions | None,
+    bias: PictureBias | None,
+) -> RelevanceModel:
+    """Say what the evidence is worth by these encoders."""
+    made_by = {"picture": encoder.fingerprint}
+    if questions is not None:
+        made_by["caption"] = questions.encoder.fingerprint
+    model = live.model_version.relevance_model()
+    if dict(model.bias) != ({"picture": (bias.k, bias.alpha)} if bias else {}):
+        # An index from before the weights were fitted: they are those of other scores.
+        model = live.model_version.stock_relevance_model()
+    return model.fits(made_by)
+
+
+engine_holder = EngineHolder()
 
 
 def get_engine() -> SearchEngine:
@@ -263,4 +331,4 @@ def get_engine() -> SearchEngine:
         ModelUnavailableError, IndexFileError, IndexMismatchError, VectorStoreError: it cannot be
             loaded.
     """
-    return engine_room.get()
+    return engine_holder.get()

@@ -8,28 +8,27 @@ that no page has to.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Max
 from django.db.models.functions import TruncMonth
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
 
+from gallery.access import Person, sees_everything
 from gallery.caching import SteadyCache
 from gallery.models import Image
 from gallery.models.image import (
     MOMENT,
     ORIENTATION,
-    Colour,
     ImageQuerySet,
-    Orientation,
-    Split,
     Visibility,
 )
-from gallery.selectors import ImageFilter, Person, days_of, whose_uploaders_are_known
+from gallery.selectors import whose_uploaders_are_known
+from search.filters import FILTERS, Filter, ImageFilter
+from search.periods import period_name
 
 CHOICES_SHOWN = 500
 """Collections or tags offered; a longer list is no help."""
@@ -42,9 +41,12 @@ KEPT = 86_400.0
 SLOW = 0.25
 """Seconds; what takes less to count is left to the page that needs it."""
 
-COUNTED = ("collection", "tag", "month", "orientation", "colour", "split", "uploader")
-NAMES = ("collection", "tag", "uploader")
-"""Filters of which the answers are names that somebody gave."""
+OFFERED = {name: each for name, each in FILTERS.items() if each.facet is not None}
+"""Filters that are offered to narrow down by."""
+FOR_FEW = (Visibility.GROUPS, Visibility.PRIVATE)
+"""Visibilities of pictures that are another choice for each person."""
+PERIODS = "since"
+"""The one of them that is counted by months."""
 
 
 class Tally(NamedTuple):
@@ -101,18 +103,25 @@ class Facet:
 
 def facets(user: Person, where: ImageFilter) -> list[Facet]:
     """List what pictures can be narrowed down to; months are offered of the year in ``where``."""
-    counts = _shown({name: _tallies(name, user) for name in COUNTED}, user)
-    collections, tags = counts["collection"], counts["tag"]
-    offered = [
-        _named("collection", _("Collection"), sorted(collections), counts),
-        _named("tag", _("Tag"), sorted(tags, key=lambda name: (-tags[name], name)), counts),
-        _dated(where, counts["month"]),
-        _fixed("orientation", _("Orientation"), Orientation.choices, counts),
-        _fixed("colour", _("Colour"), Colour.choices, counts),
-        _fixed("split", _("Part of a data set"), Split.choices, counts),
-        _named("uploader", _("Uploaded by"), sorted(counts["uploader"]), counts),
-    ]
+    counts = _shown({name: _tallies(name, user) for name in OFFERED}, user)
+    offered = [_facet(each, counts[name], where) for name, each in OFFERED.items()]
     return [facet for facet in offered if facet.choices]
+
+
+def _facet(offered: Filter, counts: Mapping[str, int], where: ImageFilter) -> Facet:
+    if offered.name == PERIODS:
+        choices = _periods(where, counts)
+    elif offered.choices:
+        known = [(value, str(words)) for value, words in offered.choices if counts.get(value)]
+        found = [Choice(words, {offered.name: value}, counts[value]) for value, words in known]
+        choices = found if len(found) > 1 else []
+    else:
+        # There may be more tags than anybody reads; the others are looked up by their names.
+        by_use = offered.is_many
+        values = sorted(counts, key=lambda name: (-counts[name] if by_use else 0, name))
+        found = [Choice(value, {offered.name: value}, counts[value]) for value in values]
+        choices = found[:CHOICES_SHOWN]
+    return Facet(offered.name, str(offered.facet), choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,64 +152,51 @@ def largest_collections(user: Person, count: int = 12) -> list[CollectionCard]:
 
 
 def count_ahead() -> None:
-    """Count anew what is slow to count and half over, for those of whom there are many: the public
-    and staff."""
-    for user in (None, User(is_staff=True)):
-        for name in COUNTED:
-            known: Counted | None = _cache.get(_key(name, user))
+    """Count anew what is slow to count and half over, for the public and for those who see
+    every picture: each of them is offered the same."""
+    for user in (None, User(is_superuser=True)):
+        for name in OFFERED:
+            key = _key(name, user)
+            known = _known(key)
             if known is None or (known.took >= SLOW and known.age >= 0.5):
-                _count_anew(name, user)
+                _count_anew(key, partial(_count, name, user))
 
 
-def _named(name: str, label: str, values: Iterable[str], counts: Counts) -> Facet:
-    choices = [Choice(value, {name: value}, counts[name][value]) for value in values]
-    return Facet(name, label, choices[:CHOICES_SHOWN])
-
-
-def _fixed(name: str, label: str, values: Iterable[tuple[str, object]], counts: Counts) -> Facet:
-    found = [
-        Choice(str(words), {name: value}, counts[name][value])
-        for value, words in values
-        if value and counts[name].get(value)
-    ]
-    return Facet(name, label, found if len(found) > 1 else [])
-
-
-def _dated(where: ImageFilter, months: Mapping[str, int]) -> Facet:
+def _periods(where: ImageFilter, months: Mapping[str, int]) -> list[Choice]:
     """Offer years; below one that was chosen, its months."""
     years: dict[str, int] = {}
     for month, count in months.items():
         years[month[:4]] = years.get(month[:4], 0) + count
-    chosen = where.since[:4] if where.since[:4] == where.until[:4] else ""
+    since, until = where["since"], where["until"]
+    chosen = since[:4] if since[:4] == until[:4] else ""
     choices = []
     for year in sorted(years, reverse=True):
         choices.append(_period(year, year, years[year]))
         if year == chosen:
             inside = sorted(month for month in months if month.startswith(year))
             choices += [_period(month, period_name(month), months[month]) for month in inside]
-    return Facet("since", _("Date"), choices)
+    return choices
 
 
 def _period(value: str, label: str, count: int) -> Choice:
     return Choice(label, {"since": value, "until": value}, count)
 
 
-def period_name(value: str) -> str:
-    """Spell a year, a month or a day as people do."""
-    formats = {4: "Y", 7: "F Y", 10: "j F Y"}
-    return date_format(days_of(value)[0], formats[len(value)])
-
-
 def _shown(tallies: Mapping[str, Tallies], user: Person) -> Counts:
     """Keep the numbers, and of the names those that stand on a picture which may still be seen."""
-    witnesses = [tally.witness for facet in NAMES for tally in tallies[facet].values()]
+    witnesses = [
+        tally.witness
+        for name, values in tallies.items()
+        if FILTERS[name].is_name
+        for tally in values.values()
+    ]
     visible = Image.objects.visible_to(user).filter(pk__in=witnesses)
     seen = set(visible.order_by().values_list("pk", flat=True))
     return {
         facet: {
             value: tally.number
             for value, tally in values.items()
-            if facet not in NAMES or tally.witness in seen
+            if not FILTERS[facet].is_name or tally.witness in seen
         }
         for facet, values in tallies.items()
     }
@@ -208,15 +204,27 @@ def _shown(tallies: Mapping[str, Tallies], user: Person) -> Counts:
 
 def _tallies(name: str, user: Person) -> Tallies:
     """What a filter offers this person, as it was counted last."""
-    known: Counted | None = _cache.get(_key(name, user))
-    return known.tallies if known and known.age < 1 else _count_anew(name, user)
+    return _kept(_key(name, user), lambda: _count(name, user))
 
 
-def _count_anew(name: str, user: Person) -> Tallies:
+def _kept(key: str, count: Callable[[], Tallies]) -> Tallies:
+    known = _known(key)
+    return known.tallies if known and known.age < 1 else _count_anew(key, count)
+
+
+def _known(key: str) -> Counted | None:
+    kept = _cache.get(key)
+    if kept is None:
+        return None
+    tallies, at, took = kept  # lists, where they come from the shared cache
+    return Counted({value: Tally(*tally) for value, tally in tallies.items()}, at, took)
+
+
+def _count_anew(key: str, count: Callable[[], Tallies]) -> Tallies:
     start = time.monotonic()
-    tallies = _count(name, user)
+    tallies = count()
     took = time.monotonic() - start
-    _cache.set(_key(name, user), Counted(tallies, time.time(), took), KEPT)
+    _cache.set(key, Counted(tallies, time.time(), took), KEPT)
     return tallies
 
 
@@ -228,23 +236,31 @@ def _key(name: str, user: Person) -> str:
 def _audience(user: Person) -> str:
     if user is None or not user.is_authenticated:
         return "public"
-    return "staff" if user.is_staff else str(user.pk)
+    return "everything" if sees_everything(user) else str(user.pk)
 
 
 def _count(name: str, user: Person) -> Tallies:
     visible = Image.objects.visible_to(user).order_by()
     if name == "uploader":
-        return _by(whose_uploaders_are_known(visible, user), "uploader__username")
-    if user is None or _audience(user) in ("public", "staff"):
+        return _by(whose_uploaders_are_known(visible, user), FILTERS[name].counted)
+    if user is None or _audience(user) in ("public", "everything"):
         return _count_of(visible, name)
-    # Public pictures are the same for everybody, and counting them is what takes long; the others
-    # are found by an index once they are asked for by their owner.
-    own = _count_of(visible.filter(owner=user.pk).exclude(visibility=Visibility.PUBLIC), name)
-    public = _tallies(name, None)
+    # What many see is the same for all of them, and counting it is what takes long; the others are
+    # found by the index of visibilities.
+    own = _count_of(visible.filter(visibility__in=FOR_FEW), name)
+    parts = (_tallies(name, None), _of_the_signed_in(name), own)
     return {
-        value: _sum(*(found[value] for found in (public, own) if value in found))
-        for value in {**public, **own}
+        value: _sum(*(part[value] for part in parts if value in part))
+        for value in {**parts[0], **parts[1], **parts[2]}
     }
+
+
+def _of_the_signed_in(name: str) -> Tallies:
+    """What a filter offers of the pictures that are for everybody who is signed in."""
+    return _kept(
+        f"facets:signed-in:{name}",
+        lambda: _count_of(Image.objects.filter(visibility=Visibility.SIGNED_IN).order_by(), name),
+    )
 
 
 def _sum(*tallies: Tally) -> Tally:
@@ -252,14 +268,12 @@ def _sum(*tallies: Tally) -> Tally:
 
 
 def _count_of(images: ImageQuerySet, name: str) -> Tallies:
-    match name:
-        case "month":
-            months = _by(images.annotate(month=TruncMonth(MOMENT)), "month")
-            return {f"{month:%Y-%m}": tally for month, tally in months.items()}
-        case "orientation":
-            return _by(images.annotate(orientation=ORIENTATION), "orientation")
-    field = {"collection": "collection__name", "tag": "tags__name", "colour": "dominant_colour"}
-    return _by(images, field.get(name, name))
+    if name == PERIODS:
+        months = _by(images.annotate(month=TruncMonth(MOMENT)), "month")
+        return {f"{month:%Y-%m}": tally for month, tally in months.items()}
+    if name == "orientation":
+        return _by(images.annotate(orientation=ORIENTATION), "orientation")
+    return _by(images, FILTERS[name].counted)
 
 
 def _by(images: ImageQuerySet, field: str) -> dict[Any, Tally]:

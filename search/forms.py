@@ -1,8 +1,7 @@
 """The one form behind the search page, the search API and the search command."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,14 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.examples import EXAMPLE
-from gallery.models.image import Colour, Orientation, Split
-from gallery.selectors import ImageFilter, days_of
-from gallery.uploads import query_limits
+from gallery.uploads.ingest import query_limits
 from mlcore.errors import InvalidQueryError
 from mlcore.query import normalise_text
+from search.filters import FILTERS, ImageFilter
+from search.parameters import DEFAULT_PAGE_SIZE, MAX_ID, MAX_PARTS, PARAMETERS, RELEVANCE, Parameter
+from search.periods import days_of
 from search.query import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PARTS,
     MAX_WEIGHT,
     MIN_WEIGHT,
     GalleryPicture,
@@ -29,13 +27,7 @@ from search.query import (
     Words,
     split_weight,
 )
-
-FILTERS = tuple(condition.name for condition in fields(ImageFilter))
-MAX_PAGE_SIZE = 100
-MAX_ID = 2**63 - 1
-"""The largest number that the database has for an id."""
-MAX_OFFSET = 10_000
-"""Results this far down mean nothing any more; asking for them only costs time."""
+from search.syntax import read_typed
 
 
 class PartsField(forms.Field):
@@ -57,7 +49,7 @@ class PartsField(forms.Field):
             try:
                 bare, weight = split_weight("" if each is None else str(each))
                 subject = self._read(bare)
-            except (InvalidQueryError, ValueError) as error:
+            except InvalidQueryError as error:
                 raise ValidationError(str(error)) from error
             if subject is not None:
                 parts.append(Part(subject, weight, self._wanted))
@@ -79,44 +71,60 @@ def _picture(value: str) -> GalleryPicture | KeptExample | None:
         pk = int(value)
         if 1 <= pk <= MAX_ID:
             return GalleryPicture(pk)
-    raise ValueError(_("“%(value)s” is not the id of a picture.") % {"value": value[:40]})
+    raise InvalidQueryError("search.no_picture_id", value=value[:40])
 
 
-class PeriodField(forms.CharField):
-    """A year, a month or a day, as ISO 8601 writes them."""
+class Asked(NamedTuple):
+    """What was typed."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, max_length=10, **options)
+    parts: list[Part]
+    conditions: list[tuple[str, str]]
+    """Filters by name, with their values."""
 
-    def to_python(self, value: Any) -> str:
-        text = super().to_python(value) or ""
-        if text:
+
+class TypedField(PartsField):
+    """Words, and in them what narrows down; see ``search.syntax``."""
+
+    def to_python(self, value: Any) -> Any:
+        values = value if isinstance(value, list | tuple) else [value]
+        asked = Asked([], [])
+        for each in values:
             try:
-                days_of(text)
-            except ValueError as error:
+                typed = read_typed(normalise_text("" if each is None else str(each)))
+            except InvalidQueryError as error:
                 raise ValidationError(str(error)) from error
-        return text
+            asked.parts.extend(super().to_python(typed.text))
+            asked.conditions.extend(typed.conditions)
+        return asked
+
+
+def _form_field(declared: Parameter) -> forms.Field:
+    match declared.kind:
+        case "words" if declared.name == "q":
+            return TypedField(_words, label=declared.label)
+        case "words" | "pictures":
+            read = _words if declared.kind == "words" else _picture
+            return PartsField(read, wanted=declared.is_wanted, label=declared.label)
+        case "choice":
+            choices = [("", ""), *declared.choices]
+            return forms.ChoiceField(label=declared.label, required=False, choices=choices)
+        case kind:
+            field = forms.FloatField if kind == "share" else forms.IntegerField
+            return field(
+                label=declared.label,
+                required=False,
+                min_value=declared.least,
+                max_value=declared.most,
+            )
 
 
 class SearchForm(forms.Form):
-    q = PartsField(_words, label=gettext_lazy("Words"))
-    without = PartsField(_words, wanted=False, label=gettext_lazy("Without"))
-    like = PartsField(_picture, label=gettext_lazy("More like"))
-    unlike = PartsField(_picture, wanted=False, label=gettext_lazy("Less like"))
     image = forms.FileField(label=gettext_lazy("Picture"), required=False)
-    weight = forms.FloatField(
-        label=gettext_lazy("Share of the words"), required=False, min_value=0, max_value=1
-    )
-    collection = forms.CharField(required=False, max_length=120)
-    tag = forms.CharField(required=False, max_length=60)
-    split = forms.ChoiceField(required=False, choices=Split.choices)
-    orientation = forms.ChoiceField(required=False, choices=[("", ""), *Orientation.choices])
-    colour = forms.ChoiceField(required=False, choices=[("", ""), *Colour.choices])
-    since = PeriodField(label=gettext_lazy("From"))
-    until = PeriodField(label=gettext_lazy("To"))
-    uploader = forms.CharField(required=False, max_length=150)
-    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_PAGE_SIZE)
-    offset = forms.IntegerField(required=False, min_value=0, max_value=MAX_OFFSET)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= {name: _form_field(each) for name, each in PARAMETERS.items()}
+        self.fields |= {name: each.form_field() for name, each in FILTERS.items()}
 
     def clean_image(self) -> QueryImage | None:
         upload = self.cleaned_data.get("image")
@@ -133,16 +141,30 @@ class SearchForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        self._narrow_down(data)
         since, until = data.get("since"), data.get("until")
         if since and until and days_of(since)[0] > days_of(until)[1]:
             raise ValidationError(_("The first day is later than the last; exchange them."))
-        count = sum(len(data.get(name, ())) for name in ("q", "without", "like", "unlike"))
+        count = sum(len(data.get(name, ())) for name, each in PARAMETERS.items() if each.is_part)
         if count + bool(data.get("image")) > MAX_PARTS:
             raise ValidationError(
                 _("A search may have at most %(count)s parts; take some away.")
                 % {"count": MAX_PARTS}
             )
         return data
+
+    def _narrow_down(self, data: dict[str, Any]) -> None:
+        """Let what was typed stand with the filters that were given."""
+        asked: Asked = data.get("q") or Asked([], [])
+        data["q"] = asked.parts
+        for name, value in asked.conditions:
+            declared = FILTERS[name]
+            try:
+                read = self.fields[name].clean(value)
+            except ValidationError as error:
+                self.add_error("q", error)
+                continue
+            data[name] = (*data.get(name, ()), *read) if declared.is_many else read
 
     def query(self) -> SearchQuery:
         """Turn valid input into a query."""
@@ -157,16 +179,19 @@ class SearchForm(forms.Form):
             where=_shortened(ImageFilter(**{name: data[name] for name in FILTERS})),
             limit=data.get("limit") or DEFAULT_PAGE_SIZE,
             offset=data.get("offset") or 0,
+            sort=data.get("sort") or RELEVANCE,
+            min_relevance=data.get("min_relevance") or 0.0,
         )
 
 
 def _shortened(where: ImageFilter) -> ImageFilter:
     """Spell a period that is a whole year or month as such."""
-    if where.since and where.until:
-        days = days_of(where.since)[0], days_of(where.until)[1]
-        for whole in (where.since[:4], where.since[:7]):
+    since, until = where["since"], where["until"]
+    if since and until:
+        days = days_of(since)[0], days_of(until)[1]
+        for whole in (since[:4], since[:7]):
             if days_of(whole) == days:
-                return replace(where, since=whole, until=whole)
+                return where.changed(since=whole, until=whole)
     return where
 
 

@@ -1,8 +1,8 @@
-"""What is asked: the parts of a query, and how an address spells them.
+"""What is asked: the parts of a query, and how an address holds them.
 
 An address holds the whole query: ``q`` and ``without`` are words, ``like`` and ``unlike`` pictures,
-each as often as there are parts. A weight stands behind a caret, as in Lucene's query syntax:
-``q=two dogs&q=snow^2&unlike=17^0.5``.
+each as often as there are parts, beside the filters, which say what must and must not be. A weight
+stands behind a caret, as in Lucene's query syntax: ``q=two dogs&q=snow^2&unlike=17^0.5``.
 """
 
 import re
@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from gallery.addresses import address
 from gallery.examples import EXAMPLE
-from gallery.selectors import ImageFilter
+from gallery.rendering.addresses import address
+from mlcore.errors import InvalidQueryError
+from search.filters import ImageFilter
+from search.parameters import DEFAULT_PAGE_SIZE, RELEVANCE
 
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 10.0
-MAX_PARTS = 12
-"""Parts of one query; each may cost as much as a search of its own."""
-DEFAULT_PAGE_SIZE = 24
 LESS = -0.5
 """Weight of what is to be avoided: it steers away without becoming the query itself."""
 
@@ -72,14 +71,14 @@ class Part:
     def has_words(self) -> bool:
         return isinstance(self.subject, Words)
 
-    def spelled(self) -> tuple[str, str]:
+    def as_parameter(self) -> tuple[str, str]:
         """Return name and value in an address."""
         names = ("q", "without") if self.has_words else ("like", "unlike")
         weight = "" if self.weight == 1 else f"^{self.weight:g}"
-        return names[0 if self.wanted else 1], f"{_spelled(self.subject)}{weight}"
+        return names[0 if self.wanted else 1], f"{_subject_value(self.subject)}{weight}"
 
 
-def _spelled(subject: Subject) -> str:
+def _subject_value(subject: Subject) -> str:
     match subject:
         case Words(text):
             return text
@@ -92,12 +91,16 @@ def _spelled(subject: Subject) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is asked. At least one part must be wanted."""
+    """What is asked: at least one part that is wanted, or words by a filter."""
 
     parts: tuple[Part, ...] = ()
     where: ImageFilter = field(default_factory=ImageFilter)
     limit: int = DEFAULT_PAGE_SIZE
     offset: int = 0
+    sort: str = RELEVANCE
+    """One of :data:`search.parameters.SORTS`."""
+    min_relevance: float = 0.0
+    """Results of less are left out."""
 
     @classmethod
     def of(
@@ -112,6 +115,11 @@ class SearchQuery:
         return cls(tuple(parts), where=where or ImageFilter(), limit=limit, offset=offset)
 
     def __bool__(self) -> bool:
+        return self.wants_parts or self.where.asks_for_words
+
+    @property
+    def wants_parts(self) -> bool:
+        """Whether any part is wanted; where none is, the filters say what is looked for."""
         return any(part.wanted for part in self.parts)
 
     @property
@@ -120,21 +128,36 @@ class SearchQuery:
         wanted = (part.subject for part in self.parts if part.wanted)
         return [subject.text for subject in wanted if isinstance(subject, Words)]
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What must be written as it is."""
+        return self.where.values("phrase")
+
+    @property
+    def marked(self) -> str:
+        """All words that are asked for, wherever they are to be, but the phrases."""
+        places = (self.where.values(name) for name in ("title", "file", "tag", "collection"))
+        return " ".join([*self.words, *(value for values in places for value in values)])
+
     def with_parts(self, *parts: Part) -> "SearchQuery":
         """Return the same search by these parts, from its beginning."""
         return replace(self, parts=parts, offset=0)
 
     def parameters(self) -> list[tuple[str, str]]:
-        """Return names and values that spell this query, in one order for all that ask the same."""
-        spelled = [part.spelled() for part in self.parts]
-        spelled += self.where.parameters()
+        """Return the names and values of its address, in one order for all that ask the same."""
+        parameters = [part.as_parameter() for part in self.parts]
+        parameters += self.where.parameters()
+        if self.min_relevance:
+            parameters.append(("min_relevance", f"{self.min_relevance:g}"))
+        if self.sort != RELEVANCE:
+            parameters.append(("sort", self.sort))
         if self.limit != DEFAULT_PAGE_SIZE:
-            spelled.append(("limit", str(self.limit)))
+            parameters.append(("limit", str(self.limit)))
         if self.offset:
-            spelled.append(("offset", str(self.offset)))
-        return spelled
+            parameters.append(("offset", str(self.offset)))
+        return parameters
 
-    def address(self, **more: str) -> str:
+    def build_url(self, **more: str) -> str:
         """Return the address of this search."""
         query = urlencode([*self.parameters(), *more.items()])
         home = address("search:home")
@@ -144,14 +167,17 @@ class SearchQuery:
 def split_weight(value: str) -> tuple[str, float]:
     """Take the weight off the end of what an address holds; it is 1 where there is none.
 
-    Raises ValueError, with words for whoever wrote it, where the weight is out of range.
+    Raises InvalidQueryError where the weight is out of range.
     """
     match = _WEIGHT.search(value)
     if match is None:
         return value, 1.0
     weight = float(match["weight"])
     if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
-        raise ValueError(
-            f"The weight {match['weight']} is not between {MIN_WEIGHT:g} and {MAX_WEIGHT:g}."
+        raise InvalidQueryError(
+            "search.weight_out_of_range",
+            weight=match["weight"],
+            least=f"{MIN_WEIGHT:g}",
+            most=f"{MAX_WEIGHT:g}",
         )
     return value[: match.start()], weight

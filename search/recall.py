@@ -17,7 +17,7 @@ from django.db import Error, connection
 
 from gallery.models import IndexVersion, RecallTally
 from gallery.selectors import stored_vectors
-from gallery.stores import Lookup
+from gallery.vectors.base import Lookup
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.errors import ContextVisionError
 from mlcore.index import FreshTail, Hit

@@ -1,50 +1,59 @@
 """Answers a query: encode, compose, look up, fetch the records that this person may see."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
-from django.utils.translation import gettext as _
-from PIL.Image import Image as Picture
+import numpy as np
+from django.db.models import F
+from numpy.typing import NDArray
 
-from gallery.examples import ExampleGoneError, is_kept, keep_example, read_example
+from gallery.access import Person, has_perm
+from gallery.examples import keep_example
 from gallery.models import Image
-from gallery.selectors import Person, matching_ids, stored_vectors, visible_images, with_sentences
-from gallery.uploads import query_limits
-from mlcore.config import FloatMatrix
-from mlcore.decoding import get_decoder
-from mlcore.errors import ContextVisionError, InvalidQueryError
-from mlcore.index import Hit
-from mlcore.query import QueryPart, compose_query, normalise_text
+from gallery.selectors import visible_images
+from mlcore.config import IdVector
+from mlcore.errors import InvalidQueryError
+from mlcore.i18n import Message
+from mlcore.relevance.odds import probability_of
+from mlcore.words import WordQuery
+from search.encoding import UnknownImageError, encode, gallery_ids, middle_of
 from search.engine import SearchEngine, get_engine
+from search.filters import matching_ids
 from search.measures import observe_search
-from search.query import (
-    GalleryPicture,
-    KeptExample,
-    QueryImage,
-    SearchQuery,
-    Subject,
-    Words,
-)
+from search.parameters import RELEVANCE
+from search.query import KeptExample, QueryImage, SearchQuery
+from search.ranking import Asked, Ranking, rank
+from search.relevance import Evidence, evidence_of, other_language, why_nothing_fits
+from search.same import same_pictures
 
-SPARE = 4
-"""Hits asked for beyond a page, for those that turn out deleted or hidden. More would cost every
-search the time of their records; where they are not enough, the search looks again."""
+__all__ = ["SearchPage", "SearchResult", "UnknownImageError", "keep_picture", "search_images"]
+
+LEAST_BREADTH = 32
+"""Candidates of each kind of evidence at least. More find little more: see docs/evaluation.md."""
+STRONG = 0.5
+"""Relevance from which a hit is strong: it is more likely than not what was meant."""
+SORTED_BREADTH = 500
+"""Likewise, where the strong ones of them are put into another order."""
+FAIR_BREADTH = 500
+"""Likewise, where most candidates are hidden: they take the places of others that are seen."""
+ORDERS = {"taken": "taken_at", "added": "created_at", "title": "title"}
+"""Fields of pictures, by what they are called in an address."""
 SCORE_DIGITS = 3
 """More digits would let a hidden picture's vector be worked out by many queries."""
-
-
-class UnknownImageError(ContextVisionError):
-    """A picture to search by does not exist, or is not for this person to see."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     image: Image
-    score: float
-    """Cosine similarity, -1 to 1. Words against pictures score about 0.2 to 0.4, pictures against
-    pictures up to 1: the two cannot be compared."""
+    relevance: float
+    """Probability that the picture is what was asked for, 0 to 1."""
+    is_strong: bool
+    similarity: float | None
+    """Cosine similarity of query and picture, -1 to 1; None where only words were compared. Words
+    against pictures lie in another range than pictures against pictures, and each model has its
+    own: only those of one search can be compared."""
+    evidence: tuple[Evidence, ...] = ()
+    """Why it was found: what speaks for it, the most first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +62,23 @@ class SearchPage:
 
     results: list[SearchResult]
     has_next: bool
+    searched: int
+    """Pictures among which was searched: those that the filters let through."""
+    strong: int
+    """Hits that are strong, on all pages; at least so many where more would bring more."""
+    mark: float
+    """Log-odds of the evidence at which a relevance is one half, and from which a hit is strong. It
+    rises with the number of pictures: the more there are, the more look right by chance."""
+    words: WordQuery | None
+    """The words that are looked for, which are marked where they are written."""
     engine: SearchEngine
     timing_ms: dict[str, float]
-    notices: list[str]
-    """What the person should know about the answer, in words."""
+    notices: list[Message]
+    """What the person should know about the answer."""
 
 
 def search_images(query: SearchQuery, *, user: Person) -> SearchPage:
-    """Find the pictures that mean what the query says.
+    """Find the pictures that are what the query says.
 
     Raises:
         InvalidQueryError: nothing is asked for, or its parts cancel out.
@@ -70,46 +88,77 @@ def search_images(query: SearchQuery, *, user: Person) -> SearchPage:
         NoActiveIndexError, BusyError: the search cannot answer now.
     """
     if not query:
-        raise InvalidQueryError(_("Nothing to search for: give some words, a picture, or both."))
+        raise InvalidQueryError("search.nothing_asked")
     watch = _Stopwatch()
     engine = get_engine()
-    notices = [_impairment(engine, user)] if engine.warning else []
-    vector = _query_vector(query, engine, user, notices)
+    notices = [_impairment(engine.warning, user)] if engine.warning else []
+    asked = encode(query, engine, user, notices)
     watch.lap("encode")
-    # More like a picture means others than that picture.
-    left_out = set(_gallery_ids(query))
-    hits, fetched = _visible_hits(query, engine, vector, user, left_out, notices)
+    allowed = matching_ids(query.where, user) if query.where else None
+    searched = engine.count if allowed is None else len(allowed)
+    if asked.example:
+        same = same_pictures(asked.example, engine, allowed=allowed, user=user, notices=notices)
+        asked = replace(asked, same=same)
+    ranking = _visible(query, asked, engine, allowed, user, notices)
+    mark = engine.relevance.strong_log_odds(max(searched, 1))
+    relevance = probability_of(ranking.log_odds - mark)
+    if not query.wants_parts:
+        # Only filters are asked for, and what they let through is what was meant.
+        relevance = np.ones(len(ranking.ids))
+    strong = int(np.count_nonzero(relevance >= STRONG))
+    rows = np.flatnonzero(relevance >= query.min_relevance)
+    if query.sort != RELEVANCE:
+        rows = _sorted(rows[rows < strong], ranking.ids, query.sort)
+    if not strong:
+        notices.append(why_nothing_fits(query, asked, searched))
+        language = other_language(engine.encoder.languages) if query.words else None
+        notices += [language] if language else []
     watch.lap("lookup")
-    page = hits[query.offset : query.offset + query.limit]
-    ids = [hit.image_id for hit in page]
-    if fetched:
-        images = with_sentences({pk: fetched[pk] for pk in ids})
-    else:
-        images = visible_images(ids, user)
+    shown = rows[query.offset : query.offset + query.limit].tolist()
+    images = visible_images(ranking.ids[shown].tolist(), user)
     results = [
-        SearchResult(images[hit.image_id], round(hit.score, SCORE_DIGITS))
-        for hit in page
-        if hit.image_id in images
+        SearchResult(
+            images[pk],
+            round(float(relevance[row]), SCORE_DIGITS),
+            row < strong,
+            None
+            if np.isnan(ranking.similarity[row])
+            else round(float(ranking.similarity[row]), SCORE_DIGITS),
+            evidence_of(ranking, row),
+        )
+        for row in shown
+        if (pk := int(ranking.ids[row])) in images
     ]
     watch.lap("records")
     observe_search(watch.laps())
     return SearchPage(
         results=results,
-        has_next=len(hits) > query.offset + query.limit,
+        has_next=len(rows) > query.offset + query.limit,
+        searched=searched,
+        mark=mark,
+        words=asked.words.words if asked.words else None,
+        strong=strong,
         engine=engine,
         timing_ms=watch.laps(),
         notices=notices,
     )
 
 
-def _impairment(engine: SearchEngine, user: Person) -> str:
-    """Tell everybody that something is wrong, and staff what: it may name folders."""
-    if user is not None and user.is_staff:
-        return engine.warning
-    return _(
-        "The index is being repaired. Until then searches are answered from the stored vectors "
-        "or by the index before it."
-    )
+def _sorted(rows: NDArray[np.int64], ids: IdVector, sort: str) -> NDArray[np.int64]:
+    """Put rows of a ranking into another order than by relevance."""
+    field = F(ORDERS[sort.removeprefix("-")])
+    order = field.desc(nulls_last=True) if sort.startswith("-") else field.asc(nulls_last=True)
+    pictures = Image.objects.filter(pk__in=ids[rows].tolist()).order_by(order, "pk")
+    row_of = dict(zip(ids[rows].tolist(), rows.tolist(), strict=True))
+    places = [row_of[pk] for pk in pictures.values_list("pk", flat=True)]
+    return np.array(places, dtype=np.int64)
+
+
+def _impairment(warning: Message, user: Person) -> Message:
+    """Tell everybody that something is wrong, and operators what: it may name folders."""
+    if has_perm(user, "gallery.view_indexversion"):
+        return warning
+    return Message("search.impaired")
 
 
 def keep_picture(image: QueryImage) -> KeptExample:
@@ -118,120 +167,41 @@ def keep_picture(image: QueryImage) -> KeptExample:
     Raises:
         ImageRejectedError: it cannot be used.
         NoActiveIndexError: it is not known yet what the model would look at.
+        DiskFullError: there is no room for it.
     """
-    return KeptExample(keep_example(_square(image, get_engine())))
+    return KeptExample(keep_example(middle_of(image, get_engine())))
 
 
-def _query_vector(
-    query: SearchQuery, engine: SearchEngine, user: Person, notices: list[str]
-) -> FloatMatrix:
-    texts = [
-        normalise_text(part.subject.text) for part in query.parts if isinstance(part.subject, Words)
-    ]
-    if any(engine.encoder.is_truncated(text) for text in texts):
-        notices.append(_("The text is longer than the model reads; its end was left out."))
-    sentences = iter(engine.encode_texts(texts) if texts else ())
-    stored = _stored_vectors(query, engine, user)
-    parts = [
-        QueryPart(next(sentences)[None, :], part.factor, "text")
-        if isinstance(part.subject, Words)
-        else QueryPart(_picture_vector(part.subject, engine, stored), part.factor, "image")
-        for part in query.parts
-    ]
-    return compose_query(parts, gallery=engine.sample)
-
-
-def _picture_vector(
-    subject: Subject, engine: SearchEngine, stored: Mapping[int, FloatMatrix]
-) -> FloatMatrix:
-    match subject:
-        case GalleryPicture(pk):
-            return stored[pk]
-        case QueryImage():
-            return engine.encode_picture(_square(subject, engine))
-        case KeptExample(key):
-            if not is_kept(key):  # its vector may be known longer than it should be
-                raise ExampleGoneError
-            return engine.encode_kept(key, partial(_kept_square, key, engine))
-    raise TypeError(f"{subject!r} is no picture.")
-
-
-def _square(image: QueryImage, engine: SearchEngine) -> Picture:
-    return get_decoder().square(
-        image.data, name=image.name, limits=query_limits(), side=engine.encoder.image_size
-    )
-
-
-def _kept_square(key: str, engine: SearchEngine) -> Picture:
-    return get_decoder().square(
-        read_example(key), name="example.png", side=engine.encoder.image_size
-    )
-
-
-def _gallery_ids(query: SearchQuery) -> list[int]:
-    subjects = (part.subject for part in query.parts)
-    return [subject.pk for subject in subjects if isinstance(subject, GalleryPicture)]
-
-
-def _stored_vectors(
-    query: SearchQuery, engine: SearchEngine, user: Person
-) -> Mapping[int, FloatMatrix]:
-    wanted = _gallery_ids(query)
-    if not wanted:
-        return {}
-    visible = visible_images(wanted, user)
-    vectors = stored_vectors(wanted, engine.version.model_version)
-    for pk in wanted:
-        if pk not in visible:
-            raise UnknownImageError(_("There is no picture %(pk)s.") % {"pk": pk})
-        if pk not in vectors:
-            raise UnknownImageError(
-                _("Picture %(pk)s has not been embedded yet; it can be used in a moment.")
-                % {"pk": pk}
-            )
-    return vectors
-
-
-def _visible_hits(
+def _visible(
     query: SearchQuery,
+    asked: Asked,
     engine: SearchEngine,
-    vector: FloatMatrix,
+    allowed: IdVector | None,
     user: Person,
-    left_out: set[int],
-    notices: list[str],
-) -> tuple[list[Hit], dict[int, Image]]:
-    """Return the hits of this page and those before it, and one more if there is one.
+    notices: list[Message],
+) -> Ranking:
+    """Rank until there are enough for this page, those before it, and one more if there is one.
 
-    With the records of a first page, since nearly all that is found is shown there.
-
-    The index knows nothing of deletions and permissions, so more is asked for until enough hits
-    have passed the database.
+    The indexes know nothing of deletions and permissions, so more is asked for until enough
+    candidates have passed the database.
     """
     wanted = query.offset + query.limit + 1
-    allowed = matching_ids(query.where, user) if query.where else None
+    # More like a picture means others than that picture.
+    left_out = np.array(gallery_ids(query.parts), dtype=np.int64)
     most = engine.index.most_hits
-    k = wanted + len(left_out) + SPARE
+    least = LEAST_BREADTH if query.sort == RELEVANCE else SORTED_BREADTH
+    breadth = max(wanted + len(left_out), least)
     while True:
-        k = min(k, most or k)
-        hits = engine.search(vector, k, allowed_ids=allowed)
-        ids = [hit.image_id for hit in hits if hit.image_id not in left_out]
-        images = Image.objects.visible_to(user).filter(pk__in=ids)
-        records: dict[int, Image] = {}
-        if query.offset == 0:
-            records = {image.pk: image for image in images}
-            seen = set(records)
-        else:
-            seen = set(images.values_list("pk", flat=True))
-        visible = [hit for hit in hits if hit.image_id in seen]
-        if len(visible) >= wanted or len(hits) < k:
-            return visible[:wanted], records
-        if k == most:
-            notices.append(
-                _("Only the %(count)d nearest pictures were looked at; a filter brings others in.")
-                % {"count": most}
-            )
-            return visible, records
-        k *= 4
+        breadth = min(breadth, most or breadth)
+        ranking = rank(asked, engine, breadth, allowed=allowed, user=user, left_out=left_out)
+        seen = len(ranking.ids)
+        is_fair = ranking.hidden <= seen or breadth >= FAIR_BREADTH
+        if ranking.is_all or (seen >= wanted and is_fair):
+            return ranking
+        if breadth == most:
+            notices.append(Message.of("search.only_nearest", count=most))
+            return ranking
+        breadth *= 4
 
 
 class _Stopwatch:

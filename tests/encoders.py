@@ -1,7 +1,7 @@
 """A model that knows colours and nothing else, for tests in which the model is not what is tested.
 
-It is a true :class:`~mlcore.encoder.Encoder`: what it finds follows from the pixels and the words,
-so a search for "red" that returns a red picture has gone through the whole product.
+It is a true :class:`~mlcore.encoders.Encoder`: what it finds follows from the pixels and
+the words, so a search for "red" that returns a red picture has gone through the whole product.
 """
 
 import colorsys
@@ -10,7 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL.Image import Image
 
-from mlcore.config import FloatMatrix
+from mlcore.config import FloatMatrix, RuntimeOptions
+
+IN_TORCH = RuntimeOptions(library="torch")
+"""Compiling each of the many tiny models of the tests would take longer than running them."""
+
+EXACT = RuntimeOptions(device="cpu", library="torch", precision="float32")
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -29,6 +34,7 @@ class ColourEncoder:
     name = "colours"
     dim = _DIM
     image_size = 32
+    languages: Sequence[str] = ("en",)
     runtime = "numpy"
 
     def __init__(self, fingerprint: str = "c0" * 32) -> None:
@@ -45,6 +51,9 @@ class ColourEncoder:
 
     def is_truncated(self, text: str) -> bool:
         return len(text.split()) > 12
+
+    def unknown_share(self, text: str) -> float:
+        return 0.0
 
     def _text(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         named = [COLOURS[word] for word in text.lower().split() if word in COLOURS]

@@ -84,6 +84,7 @@ def every_format() -> dict[str, bytes]:
         "GIF": gif(),
         "AVIF": avif(),
         "HEIF": heic(),
+        "TIFF": encode(quadrants(), "TIFF", compression="tiff_lzw"),
     }
 
 
@@ -141,9 +142,47 @@ def xmp_packet(description: str) -> bytes:
     ).encode()
 
 
+def xmp(**said: str | list[str]) -> bytes:
+    """A packet: Dublin Core's ``title``, ``description``, ``rights``, ``subject`` and ``creator``
+    as elements, and whatever has a prefix as an attribute."""
+    kinds = {"subject": "Bag", "creator": "Seq"}
+    attributes = "".join(f' {name}="{value}"' for name, value in said.items() if ":" in name)
+    elements = ""
+    for name, value in said.items():
+        if ":" in name:
+            continue
+        kind = kinds.get(name, "Alt")
+        language = ' xml:lang="x-default"' if kind == "Alt" else ""
+        items = "".join(
+            f"<rdf:li{language}>{each}</rdf:li>"
+            for each in ([value] if isinstance(value, str) else value)
+        )
+        elements += f"<dc:{name}><rdf:{kind}>{items}</rdf:{kind}></dc:{name}>"
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:exif="http://ns.adobe.com/exif/1.0/" '
+        'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
+        'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+        f"{attributes}>{elements}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
 def with_iptc_caption(jpeg_data: bytes, caption: bytes) -> bytes:
-    """Insert an IPTC caption (2:120) the way Photoshop does, as an APP13 segment."""
-    record = b"\x1c\x02\x78" + struct.pack(">H", len(caption)) + caption
+    """Insert an IPTC caption (2:120) the way Photoshop does."""
+    return with_iptc(jpeg_data, {120: [caption]})
+
+
+def with_iptc(
+    jpeg_data: bytes, values: dict[int, list[bytes]], character_set: bytes = b""
+) -> bytes:
+    """Insert IPTC datasets (2:number) the way Photoshop does, as an APP13 segment."""
+    datasets = [(1, 90, character_set)] if character_set else []
+    datasets += [(2, number, value) for number, each in values.items() for value in each]
+    record = b"".join(
+        b"\x1c" + bytes((part, number)) + struct.pack(">H", len(value)) + value
+        for part, number, value in datasets
+    )
     resource = (
         b"8BIM" + struct.pack(">H", 0x0404) + b"\0\0" + struct.pack(">I", len(record)) + record
     )

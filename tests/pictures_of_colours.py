@@ -6,7 +6,7 @@ from PIL import Image as PillowImage
 
 from gallery.models import Image, Job
 from gallery.services import jobs
-from gallery.uploads import Destination, Incoming, admit
+from gallery.uploads.ingest import Destination, UploadItem, ingest
 from mlcore.progress import NoProgress
 from tests.encoders import COLOURS
 
@@ -31,20 +31,20 @@ def add_picture(
     """Put a picture into the gallery the way an upload does."""
     name = f"{colour}-{shade}.jpg"
     content = colour_jpeg(colour, shade=shade, size=size)
-    incoming = Incoming(name, content, captions=captions, source=name)
-    [admission] = admit([incoming], Destination(**destination))  # type: ignore[arg-type]
-    assert admission.image is not None, admission.error
-    return admission.image
+    item = UploadItem(name, content, captions=captions, source=name)
+    [result] = ingest([item], Destination(**destination))  # type: ignore[arg-type]
+    assert result.image is not None, result.error
+    return result.image
 
 
 def add_many(count: int, *, size: tuple[int, int] = (48, 40)) -> list[Image]:
     """Put so many different pictures into the gallery, in one go."""
     names = list(COLOURS)
-    incoming = [
-        Incoming(f"{n}.jpg", colour_jpeg(names[n % len(names)], shade=n // len(names), size=size))
+    item = [
+        UploadItem(f"{n}.jpg", colour_jpeg(names[n % len(names)], shade=n // len(names), size=size))
         for n in range(count)
     ]
-    images = [admission.image for admission in admit(incoming, Destination())]
+    images = [result.image for result in ingest(item, Destination())]
     return [image for image in images if image is not None]
 
 

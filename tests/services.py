@@ -16,10 +16,16 @@ def flickr8k_path() -> Path:
 
 @cache
 def redis_url() -> str:
-    """Address of a Redis database that tests may empty, or nothing where none answers."""
+    """Address of a Redis database that tests may empty, or nothing where none answers.
+
+    Processes that test beside each other have one each: the one that is named, and those after it.
+    """
     import redis
 
-    url = os.environ.get("CONTEXTVISION_TEST_REDIS", "redis://127.0.0.1:6379/9")
+    named = os.environ.get("CONTEXTVISION_TEST_REDIS", "redis://127.0.0.1:6379/9")
+    server, _, number = named.rpartition("/")
+    process = os.getenv("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    url = f"{server}/{int(number) + int(process)}"
     try:
         redis.Redis.from_url(url, socket_connect_timeout=1).ping()
     except redis.RedisError:

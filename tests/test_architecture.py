@@ -72,13 +72,13 @@ class TestLayers:
     def test_the_contracts_catch_what_they_are_for(self, tmp_path: Path) -> None:
         """One forbidden import planted for each contract breaks each of them."""
         copy = tmp_path / "copy"
-        for package in PACKAGES:
+        for package in ("benchmarks", *PACKAGES):
             shutil.copytree(
                 ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__")
             )
         shutil.copy(ROOT / "pyproject.toml", copy)
         plants = {
-            "site > search > gallery > mlcore": ("mlcore/config.py", "gallery.apps"),
+            "benchmarks > site > search > gallery > mlcore": ("mlcore/config.py", "gallery.apps"),
             "mlcore knows no web framework": ("mlcore/config.py", "django"),
             "mlcore layers": ("mlcore/config.py", "mlcore.index"),
             "gallery: interfaces > services > tasks > pipelines > selectors > models": (
@@ -97,6 +97,15 @@ class TestLayers:
         shown = lint_imports(copy).stdout
         assert re.findall(r"^(.+) KEPT$", shown, re.MULTILINE) == []
         assert set(re.findall(r"^(.+) BROKEN$", shown, re.MULTILINE)) == set(plants)
+
+    def test_the_product_needs_nothing_that_only_its_developers_use(self) -> None:
+        assert [
+            f"{relative(path)}: {name}"
+            for path in python_files(*PACKAGES)
+            for name in imported_names(path)
+            for package in ("benchmarks", "tests", "tools")
+            if is_of(name, package)
+        ] == []
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -158,9 +167,9 @@ sys.stdout.write(json.dumps(blamed))
 
 
 class TestSource:
-    def test_what_is_public_in_mlcore_has_a_docstring(self) -> None:
+    def test_what_is_public_in_mlcore_and_the_benchmark_has_a_docstring(self) -> None:
         bare = []
-        for path in python_files("mlcore"):
+        for path in python_files("mlcore", "benchmarks"):
             module = ast.parse(path.read_text(encoding="utf-8"))
             named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
             if ast.get_docstring(module) is None:
@@ -187,12 +196,12 @@ class TestSource:
         clients = ("requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client")
         # They ask the server that they started themselves.
         exempt = {
-            ("gallery/management/commands/demo.py", "http.client"),
-            ("search/management/benchmark/site.py", "http.client"),
+            ("gallery/demo/site.py", "http.client"),
+            ("benchmarks/site/server.py", "http.client"),
         }
         assert [
             f"{relative(path)}: {name}"
-            for path in python_files(*PACKAGES)
+            for path in python_files("benchmarks", *PACKAGES)
             for name in imported_names(path)
             for client in clients
             if is_of(name, client) and (relative(path), client) not in exempt

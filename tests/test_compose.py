@@ -76,6 +76,7 @@ def test_variables_of_the_image_are_known() -> None:
     [block] = re.findall(r"^ENV PATH=(?:.*\\\n)*.*", DOCKERFILE, re.MULTILINE)
     names = set(re.findall(r"(\w+)=", block))
     python_and_libraries = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "HF_HOME"}
+    python_and_libraries.add("XDG_CACHE_HOME")  # where compiled networks are kept
     assert names - python_and_libraries <= settings_variables()
 
 
@@ -133,7 +134,10 @@ def test_gunicorn_takes_its_command(
     config = parse_gunicorn(services["web"]["command"], monkeypatch)
     assert config.address == [("0.0.0.0", 8000)]  # noqa: S104  (inside its container)
     assert config.wsgi_app == "contextvision_site.wsgi"
-    assert (config.workers, config.worker_class_str) == (1, "gthread")
+    assert (config.workers, config.worker_class_str) == (
+        1,
+        "contextvision_site.web_worker.DoorWorker",
+    )
     assert config.control_socket_disable
     [published] = services["web"]["ports"]
     assert published.endswith(":8000")
@@ -167,8 +171,10 @@ def test_postgres_takes_the_connections_of_four_web_processes(services: dict[str
 
 
 def test_the_image_starts_the_web_server_as_compose_does(services: dict[str, Any]) -> None:
-    [command] = re.findall(r"^CMD (\[.*\])", DOCKERFILE, re.MULTILINE)
+    command, _ = re.findall(r"^CMD (\[.*\])", DOCKERFILE, re.MULTILINE)
     assert yaml.safe_load(command) == services["web"]["command"]
+    assert services["web"]["build"] == {"context": ".", "target": "site"}
+    assert re.search(r"^FROM \S+ AS site$", DOCKERFILE, re.MULTILINE)
 
 
 def celery_options(command: list[str]) -> dict[str, Any]:
@@ -243,6 +249,27 @@ def test_web_health_address_resolves(services: dict[str, Any]) -> None:
     compile(code, "health check", "exec")
 
 
+def test_whoever_has_work_under_way_is_given_time(services: dict[str, Any]) -> None:
+    from contextvision_site.gunicorn import graceful_timeout
+
+    assert services["web"]["stop_grace_period"] == "30s"
+    assert graceful_timeout < 30
+    assert [services[name]["stop_grace_period"] for name in WORKERS] == ["2m", "2m"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_container_may_write_to_its_volumes_alone(services: dict[str, Any], name: str) -> None:
+    service = services[name]
+    assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_the_env_file_arrives(services: dict[str, Any], name: str) -> None:
+    assert services[name]["env_file"] == ".env"
+
+
 def test_every_service_but_the_migration_is_watched_and_restarted(services: dict[str, Any]) -> None:
     for name, service in services.items():
         if name != "migrate":
@@ -273,11 +300,14 @@ def test_web_and_workers_share_pictures_indexes_and_models(services: dict[str, A
         "indexes": "INDEX_DIR",
         "models": "MODELS_DIR",
         "transfers": "TRANSFER_DIR",
+        "imports": "IMPORT_DIR",
     }
     declared = compose(SECRETS)["volumes"]
     for name in OURS:
-        assert services[name]["volumes"] == [f"{kind}:{data[1]}/{kind}" for kind in kept]
-        for kind in kept:
+        assert services[name]["volumes"] == [
+            f"{kind}:{data[1]}/{kind}" for kind in (*kept, "cache")
+        ]
+        for kind in (*kept, "cache"):
             assert kind in declared
             assert f"{data[1]}/{kind}" in DOCKERFILE, "its owner comes from the image"
     for kind, setting in kept.items():
@@ -290,3 +320,13 @@ def test_image_runs_without_privileges_and_holds_no_secret() -> None:
     assert "SECRET_KEY" not in DOCKERFILE.replace('RUN CONTEXTVISION_SECRET_KEY="$(', "")
     ignored = (REPOSITORY / ".dockerignore").read_text().split()
     assert {".*", "var"} <= set(ignored), "neither .env nor data may get into the image"
+
+
+def test_reading_the_configuration_of_the_server_sets_nothing(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "contextvision_site.gunicorn", raising=False)
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    before = dict(os.environ)
+    parse_gunicorn(services["web"]["command"], monkeypatch)
+    assert dict(os.environ) == before

@@ -1,12 +1,14 @@
 """What the documents say exists, exists; what exists, they say."""
 
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from django.core.management import get_commands
 
+import tools
 from tests.documented import (
     documents,
     make_targets,
@@ -53,7 +55,7 @@ def test_compose_reads_its_own_variable() -> None:
 
 
 def test_every_command_of_the_project_is_documented() -> None:
-    text = documents()[REPOSITORY / "docs" / "operations.md"]
+    text = documents()[REPOSITORY / "docs" / "commands.md"]
     for name in own_commands():
         assert f"`manage.py {name}" in text, name
 
@@ -77,10 +79,26 @@ def test_documented_module_commands_exist() -> None:
     from mlcore.__main__ import main
 
     for page, text in documents().items():
-        for name in set(re.findall(r"python -m mlcore ([a-z]+)", text)):
+        for name in set(re.findall(r"python -m mlcore ([a-z][a-z-]*)", text)):
             with pytest.raises(SystemExit) as ended:
                 main([name, "--help"])
             assert ended.value.code == 0, f"{page.name}: python -m mlcore {name}"
+
+
+def test_documented_programs_of_developers_exist_and_every_tool_is_listed() -> None:
+    text = "".join(documents().values())
+    for name in set(re.findall(r"python -m ((?:benchmarks|tools)[\w.]*\w)", text)):
+        place = REPOSITORY / name.replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), name
+    every = {path.stem for path in (REPOSITORY / "tools").glob("[a-z]*")}
+    assert set(re.findall(r"^\* ``(\w+)``", tools.__doc__ or "", re.MULTILINE)) == every
+
+
+def test_every_mark_of_tests_is_explained() -> None:
+    marks = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]
+    page = documents()[REPOSITORY / "docs" / "developing" / "testing.md"]
+    for mark in marks["ini_options"]["markers"]:
+        assert f"`{mark.partition(':')[0]}`" in page or mark.startswith("browser:"), mark
 
 
 def test_messages_that_are_explained_are_those_of_the_program() -> None:
@@ -89,7 +107,7 @@ def test_messages_that_are_explained_are_those_of_the_program() -> None:
         for package in ("gallery", "search", "mlcore", "contextvision_site")
         for file in (REPOSITORY / package).rglob("*.py")
     )
-    text = documents()[REPOSITORY / "docs" / "operations.md"]
+    text = documents()[REPOSITORY / "docs" / "troubleshooting.md"]
     quoted = re.findall(r'^\| (?:\d+ )?"([^"]+)"', text, re.MULTILINE)
     assert len(quoted) > 5
     for message in set(quoted) - {"CSRF verification failed"}:  # that one is Django's

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from tests.services import REPOSITORY
 
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 PROGRAM = ("contextvision_site", "gallery", "search", "mlcore", "manage.py")
 
 USED_WITHOUT_IMPORT = {
-    "transformers": "imported by its name in mlcore/runtime.py",
+    "transformers": "imported by its name in mlcore/encoders/runtime.py",
+    "openvino": "imported by its name in mlcore/encoders/openvino",
     "ranx": "asked by tests/mlcore/test_evaluation.py in a process of its own",
     "psycopg": "Django's driver for PostgreSQL",
     "redis": "Celery's and the cache's driver for Redis",
@@ -24,12 +27,14 @@ USED_WITHOUT_IMPORT = {
     "py-partiql-parser": "read by moto's S3 on import",
     "sentence-transformers": "a peer of the benchmark, imported by its name",
     "usearch": "a peer of the benchmark, imported by its name",
-    "scikit-image": "read as files by gallery/management/demo_photos.py",
+    "scikit-image": "read as files by gallery/demo/photos.py",
     "mypy": "a program of `make lint`",
     "ruff": "a program of `make lint`",
+    "djlint": "a program of `make lint`",
     "import-linter": "a program of `make lint`",
     "pytest-timeout": "a plugin; its limit is set in pyproject.toml",
     "pytest-django": "a plugin",
+    "pytest-xdist": "a plugin; the Makefile says how many processes",
 }
 
 COMES_WITH_ANOTHER = {
@@ -46,8 +51,12 @@ def name_of(line: str) -> str:
 
 
 def required(file: str) -> set[str]:
+    return set(map(name_of, lines_of(file)))
+
+
+def lines_of(file: str) -> set[str]:
     lines = (REPOSITORY / file).read_text().splitlines()
-    return {name_of(line) for line in lines if line and not line.startswith(("#", "-r"))}
+    return {line for line in lines if line and not line.startswith(("#", "-r"))}
 
 
 def files_of(*places: str) -> Iterator[Path]:
@@ -100,6 +109,17 @@ def named_in_settings() -> set[str]:
 def test_versions_are_pinned(file: str) -> None:
     for line in (REPOSITORY / file).read_text().splitlines():
         assert not line or re.fullmatch(r"#.*|-r \S+|[\w.-]+(\[\w+\])?==[\w.]+", line), line
+
+
+def test_what_pip_installs_is_what_the_files_pin() -> None:
+    """The package with all that it can use is requirements.txt; with its photographs, the demo."""
+    project = PYPROJECT["project"]
+    extras = dict(project["optional-dependencies"])
+    [everything] = extras.pop("all")
+    assert set(extras.pop("demo")) == lines_of("requirements-demo.txt")
+    assert set(re.findall(r"\w+", everything)) == {"contextvision", *extras}
+    pinned = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    assert sorted(pinned) == sorted(lines_of("requirements.txt"))
 
 
 def test_the_program_imports_only_what_it_requires() -> None:

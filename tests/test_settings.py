@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,13 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.address(NAME, "") == "http://[::1]:9000"
 
 
+def test_debugging_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "on")
+    assert env.debug(NAME, ["localhost", "127.0.0.1", "[::1]", "pictures.localhost"])
+    monkeypatch.setenv(NAME, "off")
+    assert not env.debug(NAME, ["*"])
+
+
 @pytest.mark.parametrize(
     ("read", "value", "accepted"),
     [
@@ -101,7 +109,6 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: env.database(NAME, ""), "mysql://user@host/name", "postgres"),
         (lambda: env.database(NAME, ""), "no address", "postgres"),
         (lambda: env.database(NAME, ""), "postgres://host:port/name", "postgres://user:password"),
-        (lambda: env.folder(NAME, Path("x")), "/dev/null/folder", "may write to"),
         (lambda: env.bucket(NAME, ""), "pictures", "s3://bucket/prefix"),
         (lambda: env.bucket(NAME, ""), "s3://Pictures", "s3://bucket/prefix"),
         (lambda: env.bucket(NAME, ""), "s3://pictures/a/../b", "s3://bucket/prefix"),
@@ -109,6 +116,11 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: env.address(NAME, ""), "https://minio/path", "https://host:port"),
         (lambda: env.secret(NAME, Path("x")), "changeme", "token_urlsafe"),
         (lambda: env.secret(NAME, Path("x")), "a" * 60, "token_urlsafe"),
+        (lambda: env.secret(NAME, Path("x")), "django-insecure-8gq2v7k1x3z5m9w4c6b0", "random"),
+        (lambda: env.secret(NAME, Path("x")), "put-your-secret-key-here-0123-4567-89", "random"),
+        (lambda: env.hour(NAME, 3), "24", "from 0 to 23, or 'off'"),
+        (lambda: env.debug(NAME, ["localhost", "*"]), "on", "this machine alone"),
+        (lambda: env.debug(NAME, ["pictures.example.org"]), "on", "pictures.example.org"),
     ],
 )
 def test_an_error_names_the_variable_and_what_it_accepts(
@@ -144,7 +156,9 @@ def test_an_error_about_a_secret_does_not_repeat_it(monkeypatch: pytest.MonkeyPa
 def test_a_secret_is_made_once_and_kept_for_this_user_only(tmp_path: Path) -> None:
     file = tmp_path / "secret_key"
     secret = env.secret(NAME, file)
+    assert not file.exists(), "it is made when it is first used"
     assert len(secret) >= 50  # what Django's own deployment check asks for
+    assert secret == file.read_text()
     assert env.secret(NAME, file) == secret
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
@@ -152,10 +166,9 @@ def test_a_secret_is_made_once_and_kept_for_this_user_only(tmp_path: Path) -> No
 
 def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from contextvision_site.settings import env;"
-        f"print(env.secret({NAME!r}, Path({str(tmp_path / 'secret_key')!r})))"
+        "from contextvision_site.settings import SECRET_KEY; import time;"
+        "time.sleep(1 - time.time() % 1); print(SECRET_KEY)"
     )
-    # The package's own settings are read on import; they must not touch a developer's data.
     environment = {**os.environ, "CONTEXTVISION_DATA_DIR": str(tmp_path / "data")}
     processes = [
         subprocess.Popen(
@@ -175,8 +188,37 @@ def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> Non
 def test_a_damaged_secret_file_is_not_used(tmp_path: Path) -> None:
     file = tmp_path / "secret_key"
     file.write_text("")
+    secret = env.secret(NAME, file)
     with pytest.raises(ImproperlyConfigured, match=rf"Delete it .* or set {NAME}"):
-        env.secret(NAME, file)
+        str(secret)
+
+
+def test_a_secret_that_cannot_be_kept_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    secret = env.secret(NAME, tmp_path / "file" / "secret_key")
+    with pytest.raises(ImproperlyConfigured, match=rf"cannot be written to .* or set {NAME}"):
+        str(secret)
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "extra"),
+    [
+        (lambda: env.vector_backend(NAME, "faiss"), "milvus://host:19530", "milvus"),
+        (lambda: env.bucket(NAME, ""), "s3://pictures", "s3"),
+        (lambda: env.database(NAME, ""), "postgres://user:hunter2@host/name", "postgres"),
+        (lambda: env.service(NAME, ""), "redis://:hunter2@host:6379/0", "redis"),
+    ],
+)
+def test_what_needs_packages_that_are_not_installed_says_which(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, extra: str
+) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert read(), "with the packages it is read"
+    monkeypatch.setattr(env, "find_spec", lambda module: None)
+    with pytest.raises(ImproperlyConfigured, match=NAME) as refused:
+        read()
+    assert f"pip install 'contextvision[{extra}]'" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_secret_from_the_environment_is_preferred(
@@ -207,14 +249,16 @@ def test_postgres_is_noticed_when_it_is_gone_and_used_when_it_is_back(
     assert config["CONN_HEALTH_CHECKS"]
 
 
-def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    data_dir: Path, *arguments: str, program: Sequence[str] = ("manage.py",), **variables: str
+) -> subprocess.CompletedProcess[str]:
     inherited = {
         key: value
         for key, value in os.environ.items()
         if not re.match("CONTEXTVISION_|CELERY_|CACHE_URL|DATABASE_URL|DJANGO_", key)
     }
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=REPOSITORY,
         env={**inherited, "CONTEXTVISION_DATA_DIR": str(data_dir), **variables},
         capture_output=True,
@@ -228,6 +272,31 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     result = manage(tmp_path, "check")
     assert result.returncode == 0, result.stderr
     assert result.stderr == "", "nothing to read where nothing is wrong"
+
+
+def test_nothing_is_made_before_it_is_used(tmp_path: Path) -> None:
+    data = tmp_path / "not" / "there"
+    load = (
+        "import django; django.setup(); import contextvision_site.wsgi, contextvision_site.celery"
+    )
+    result = manage(
+        data, program=("-c", load), DJANGO_SETTINGS_MODULE="contextvision_site.settings"
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert manage(data, "check").returncode == 0
+    assert manage(data, "migrate", "--help").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert manage(data, "migrate", "--verbosity", "0").returncode == 0
+    assert [file.name for file in data.iterdir()] == ["db.sqlite3"]
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert manage(tmp_path / "file" / "data", "migrate", "--help").returncode == 0
+    for command in ("check", "migrate"):
+        result = manage(tmp_path / "file" / "data", command)
+        assert result.returncode != 0
+        assert "CONTEXTVISION_DATA_DIR" in result.stderr
 
 
 def test_pictures_are_kept_in_the_bucket_that_is_named(tmp_path: Path) -> None:
@@ -256,6 +325,63 @@ def test_a_deployment_behind_https_passes_djangos_checks(tmp_path: Path) -> None
         CONTEXTVISION_ALLOWED_HOSTS="pictures.example.org",
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "header"),
+    [
+        ({}, "max-age=31536000"),
+        ({"CONTEXTVISION_HSTS_DAYS": "1"}, "max-age=86400"),
+        ({"CONTEXTVISION_HSTS_DAYS": "0"}, "None"),
+        (
+            {"CONTEXTVISION_HSTS_SUBDOMAINS": "on", "CONTEXTVISION_HSTS_PRELOAD": "on"},
+            "max-age=31536000; includeSubDomains; preload",
+        ),
+    ],
+)
+def test_what_browsers_remember_of_https(
+    tmp_path: Path, variables: dict[str, str], header: str
+) -> None:
+    assert header_of(tmp_path, "Strict-Transport-Security", **variables) == header
+
+
+def test_frames_are_allowed_to_those_that_are_named(tmp_path: Path) -> None:
+    assert "frame-ancestors 'none'" in header_of(tmp_path, "Content-Security-Policy")
+    origin = "https://huggingface.co"
+    allowed = header_of(tmp_path, "Content-Security-Policy", CONTEXTVISION_FRAME_ANCESTORS=origin)
+    assert f"frame-ancestors {origin};" in f"{allowed};"
+    # A browser sends cookies to a page in a frame only where they say so.
+    login = (
+        "from django.conf import settings; "
+        "print(settings.SESSION_COOKIE_SAMESITE, settings.CSRF_COOKIE_SAMESITE)",
+        "--no-imports",
+    )
+    for https, expected in (("on", "None None"), ("off", "Lax Lax")):
+        result = manage(
+            tmp_path,
+            "shell",
+            "--command",
+            *login,
+            CONTEXTVISION_FRAME_ANCESTORS=origin,
+            CONTEXTVISION_HTTPS=https,
+        )
+        assert result.stdout.strip() == expected, result.stderr
+
+
+def header_of(folder: Path, name: str, **variables: str) -> str:
+    """Ask the site over HTTPS for a page that needs no database, and return a header."""
+    ask = (
+        "from django.test import Client; "
+        f"print(Client().get('/livez', secure=True).headers.get({name!r}))"
+    )
+    result = manage(
+        folder,
+        *("shell", "--command", ask, "--no-imports"),
+        CONTEXTVISION_HTTPS="on",
+        CONTEXTVISION_ALLOWED_HOSTS="testserver",
+        **variables,
+    )
+    return result.stdout.strip()
 
 
 def test_static_files_have_addresses_before_and_after_they_are_collected(tmp_path: Path) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 from gallery.models import Image, Job, ModelVersion
 from gallery.models.image import Split
-from gallery.uploads import Destination, Incoming, admit
+from gallery.uploads.ingest import Destination, UploadItem, ingest
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.training import TrainConfig, fine_tune
 from tests.encoders import COLOURS
 from tests.mlcore.clip_factory import make_clip
 from tests.pictures_of_colours import colour_jpeg, run
+from tests.snapshots import made_once
 
 TRAINED_SHADES = range(0, 80, 8)
-HELD_OUT_SHADES = (20, 44)
+TEST_SHADES = (20, 44)
 
 SANE = {"epochs": 2, "batch_size": 32, "learning_rate": 1e-4, "augment": "none"}
 WRECKING = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "augment": "none"}
@@ -42,25 +43,30 @@ def learnt_model(folder: Path) -> Path:
 def captioned_gallery() -> list[Image]:
     """Fill the gallery with shades of colours, captioned with the names of the colours.
 
-    There are 80 to learn from and 16 that are held out.
+    There are 80 to learn from and 16 to judge by.
     """
-    incoming = [
-        Incoming(
+    items = [
+        UploadItem(
             f"{colour}-{shade}.jpg",
             colour_jpeg(colour, shade=shade),
             captions=(colour,),
             split=split,
             source=f"{colour}-{shade}.jpg",
         )
-        for shades, split in ((TRAINED_SHADES, Split.TRAIN), (HELD_OUT_SHADES, Split.VALIDATION))
+        for shades, split in ((TRAINED_SHADES, Split.TRAIN), (TEST_SHADES, Split.TEST))
         for shade in shades
         for colour in COLOURS
     ]
-    images = [admission.image for admission in admit(incoming, Destination())]
+    images = [result.image for result in ingest(items, Destination())]
     return [image for image in images if image is not None]
 
 
 def trained(recipe: dict[str, Any] = SANE, *, tune: str = "all", **params: Any) -> ModelVersion:
     """Train a candidate from the live model here, and return it."""
-    job = run(Job.Kind.TRAIN, tune=tune, recipe=recipe, **params)
-    return ModelVersion.objects.get(pk=job.result["model"])
+
+    def make() -> None:
+        run(Job.Kind.TRAIN, tune=tune, recipe=recipe, **params)
+
+    what = ("trained", sorted(recipe.items()), tune, sorted(params.items()))
+    made_once(what, make)
+    return ModelVersion.objects.latest("pk")

@@ -1,25 +1,88 @@
-"""Typed readers of environment variables; an error names the variable and what it accepts."""
+"""Typed readers of environment variables; an error names the variable and what it accepts.
 
-import errno
-import os
+django-environ reads; what stands here checks what it lets pass, and never repeats a secret.
+"""
+
 import re
-import secrets
-import tempfile
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import lazy
 
-MIN_SECRET_LENGTH = 32
-"""Characters; Django's own deployment check asks for 50, a token of 32 bytes has 43."""
+from contextvision_site.settings.kept_secret import MIN_SECRET_LENGTH, kept_secret
+from gallery.vectors.registry import check_address
+
+SQLITE = "contextvision_site.sqlite3"
+"""Django's backend, which makes the folder of the file as well."""
+
+_FLAGS = {
+    **dict.fromkeys(("1", "on", "true", "yes"), True),
+    **dict.fromkeys(("0", "off", "false", "no", ""), False),
+}
+_PLACEHOLDER = re.compile(
+    r"change.?(me|this)|place.?holder|insecure|example|your.?(secret|key)|secret.?key",
+    re.I,
+)
+"""What stands in samples of settings, and is known to everybody."""
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+T = TypeVar("T")
+
+
+class _Environment(environ.Env):  # type: ignore[misc]  # it carries no types
+    """Takes values as they are written: a password that starts with $ names no other variable."""
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False
+    ) -> Any:
+        read.add(var)
+        value = self.ENVIRON.get(var)
+        return default if value is None else self.parse_value(value.strip(), cast)
+
+
+_environment = _Environment()
+read: set[str] = set()
+"""Variables that were asked for: all that there are, once the settings are read."""
+
+
+def _understood(
+    name: str, default: T, cast: Callable[[str], T], accepted: str, *, shown: bool = True
+) -> T:
+    """Read what ``cast`` makes of the value; it raises ValueError or KeyError where it cannot."""
+    try:
+        value: T = _environment(name, cast=cast, default=default)
+    except (ValueError, KeyError):
+        what = f"{name}={text(name, '')!r}" if shown else name
+        raise ImproperlyConfigured(f"{what} is not understood: use {accepted}.") from None
+    return value
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def cast(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError
+        return value
+
+    return cast
+
+
+def _installed(name: str, module: str, extra: str) -> None:
+    """Refuse a setting that needs packages which are chosen when the program is installed."""
+    if find_spec(module) is None:
+        raise ImproperlyConfigured(
+            f"{name} needs packages that are not installed: "
+            f"pip install 'contextvision[{extra}]', or unset it."
+        )
 
 
 def text(name: str, default: str) -> str:
-    return os.environ.get(name, default).strip()
+    value: str = _environment.str(name, default)
+    return value
 
 
 def words(name: str, default: str) -> list[str]:
@@ -28,39 +91,47 @@ def words(name: str, default: str) -> list[str]:
 
 
 def flag(name: str, default: bool) -> bool:
-    value = text(name, "on" if default else "off").lower()
-    if value in {"1", "on", "true", "yes"}:
-        return True
-    if value in {"0", "off", "false", "no", ""}:
-        return False
-    raise ImproperlyConfigured(f"{name}={value!r} is not understood: use 'on' or 'off'.")
+    return _understood(name, default, lambda value: _FLAGS[value.lower()], "'on' or 'off'")
+
+
+def debug(name: str, hosts: Collection[str]) -> bool:
+    """Read whether errors show their stack traces, which is for the developer's machine alone."""
+    on = flag(name, False)
+    others = [host for host in hosts if host not in _LOCAL_HOSTS and ".localhost" not in host]
+    if on and others:
+        raise ImproperlyConfigured(
+            f"{name} shows code and settings to whoever meets an error, and visitors reach this "
+            f"site as {', '.join(others)}. Turn it off, or let CONTEXTVISION_ALLOWED_HOSTS name "
+            "this machine alone."
+        )
+    return on
 
 
 def whole(name: str, default: int, *, minimum: int = 0) -> int:
-    value = text(name, str(default))
-    try:
-        number = int(value)
-    except ValueError:
-        number = minimum - 1
-    if number < minimum:
-        raise ImproperlyConfigured(
-            f"{name}={value!r} is not understood: use a whole number of at least {minimum}."
-        )
-    return number
+    def cast(value: str) -> int:
+        if int(value) < minimum:
+            raise ValueError
+        return int(value)
+
+    return _understood(name, default, cast, f"a whole number of at least {minimum}")
+
+
+def hour(name: str, default: int) -> int | None:
+    """Read an hour of the day, or nothing for 'off'."""
+    hours: dict[str, int | None] = {"off": None, **{str(number): number for number in range(24)}}
+    read = _matching("|".join(hours))
+    return hours[_understood(name, str(default), read, "an hour from 0 to 23, or 'off'")]
 
 
 def share(name: str, default: float) -> float:
     """Read a number from 0 to 1."""
-    value = text(name, str(default))
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number <= 1.0:  # not a number is refused as well
-        raise ImproperlyConfigured(
-            f"{name}={value!r} is not understood: use a number from 0 to 1, such as 0.05."
-        )
-    return number
+
+    def cast(value: str) -> float:
+        if not 0.0 <= float(value) <= 1.0:  # not a number is refused as well
+            raise ValueError
+        return float(value)
+
+    return _understood(name, default, cast, "a number from 0 to 1, such as 0.05")
 
 
 def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
@@ -74,77 +145,83 @@ def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
 
 
 def choice(name: str, default: str, allowed: Collection[str]) -> str:
-    value = text(name, default)
-    if value not in allowed:
-        raise ImproperlyConfigured(
-            f"{name}={value!r} is not understood: use one of {', '.join(allowed)}."
-        )
-    return value
-
-
-def vector_backend(name: str, default: str) -> str:
-    """Read ``faiss`` or the address of a Milvus server; an error never repeats its password."""
-    value = text(name, default) or default
-    if value == "faiss":
-        return value
-    from mlcore.vectorstore import MilvusAddress
-
-    try:
-        MilvusAddress.parse(value)
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"{name} is not understood: use 'faiss', or the address of a Milvus server. {error}"
-        ) from None
-    return value
+    values = {value: value for value in allowed}
+    return _understood(name, default, values.__getitem__, f"one of {', '.join(allowed)}")
 
 
 def rate(name: str, default: str) -> str:
     """Read how many requests are answered in which time, as the API's throttles take it."""
-    value = text(name, default)
-    if not re.fullmatch(r"\d+/(second|minute|hour|day)", value):
-        raise ImproperlyConfigured(
-            f"{name}={value!r} is not understood: use a number a second, minute, hour or day, "
-            "such as 120/minute."
-        )
-    return value
+    accepted = "a number a second, minute, hour or day, such as 120/minute"
+    return _understood(name, default, _matching(r"\d+/(second|minute|hour|day)"), accepted)
 
 
 def folder(name: str, default: Path) -> Path:
-    """Read a folder to write to, and make it where it is missing."""
-    path = Path(text(name, str(default))).expanduser().resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"{name}: the folder {path} cannot be used ({error.strerror}). Name one that this "
-            "user may write to."
-        ) from error
-    return path
+    """Read a folder to write to; it is made by what first writes there."""
+    return Path(text(name, str(default))).expanduser().resolve()
+
+
+_BUCKET = r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/\w[\w.-]*)*)/?"
 
 
 def bucket(name: str, default: str) -> tuple[str, str] | None:
     """Read a bucket and the prefix of the names in it, or nothing."""
-    value = text(name, default)
+
+    def cast(value: str) -> str:
+        return value and _matching(_BUCKET)(value)
+
+    value = _understood(name, default, cast, "s3://bucket or s3://bucket/prefix")
     if not value:
         return None
-    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/\w[\w.-]*)*)/?", value)
-    if match is None:
+    _installed(name, "storages", "s3")
+    place, _, prefix = value.removeprefix("s3://").partition("/")
+    return place, prefix.strip("/")
+
+
+def places(name: str, default: str) -> list[str]:
+    """Read a comma-separated list of folders, by their absolute paths, and prefixes of buckets."""
+
+    def cast(value: str) -> str:
+        if value.startswith("s3://"):
+            _installed(name, "storages", "s3")
+            return _matching(_BUCKET)(value).rstrip("/")
+        if not Path(value).is_absolute():
+            raise ValueError
+        return str(Path(value))
+
+    try:
+        return [cast(word) for word in words(name, default)]
+    except ValueError:
         raise ImproperlyConfigured(
-            f"{name}={value!r} is not understood: use s3://bucket or s3://bucket/prefix."
-        )
-    return match[1], match[2].strip("/")
+            f"{name}={text(name, '')!r} is not understood: use absolute folders such as "
+            "/srv/pictures and s3://bucket/prefix, separated by commas."
+        ) from None
 
 
 def address(name: str, default: str) -> str:
     """Read the address of a service that is spoken to over HTTP, without keys in it."""
+    accepted = "https://host or https://host:port, without keys"
+    cast = _matching(r"(https?://[^\s/@?#]+/?)?")
+    return _understood(name, default, cast, accepted, shown=False).rstrip("/")
+
+
+def service(name: str, default: str) -> str:
+    """Read the address of a broker or cache."""
     value = text(name, default)
-    if value and not re.fullmatch(r"https?://[^\s/@?#]+/?", value):
-        raise ImproperlyConfigured(
-            f"{name} is not understood: use https://host or https://host:port, without keys."
-        )
-    return value.rstrip("/")
+    if value.startswith(("redis:", "rediss:")):
+        _installed(name, "redis", "redis")
+    return value
+
+
+def vector_backend(name: str, default: str) -> str:
+    """Read the address of a vector store; an error never repeats its password."""
+    value = text(name, default) or default
+    try:
+        backend = check_address(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not understood. {error}") from None
+    if backend.packages:
+        _installed(name, *backend.packages)
+    return value
 
 
 def database(name: str, default: str) -> dict[str, Any]:
@@ -152,7 +229,7 @@ def database(name: str, default: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an unknown kind, with the password in clear
-            config: dict[str, Any] = dict(environ.Env.db_url_config(url))
+            config: dict[str, Any] = dict(_environment.db_url_config(url))
     except Exception as error:  # environ raises several kinds for a malformed URL
         raise ImproperlyConfigured(
             f"{name} is not understood: use sqlite:////path/to/file or "
@@ -160,6 +237,7 @@ def database(name: str, default: str) -> dict[str, Any]:
         ) from error
     engine = str(config.get("ENGINE", ""))
     if engine.endswith("sqlite3"):
+        config["ENGINE"] = SQLITE
         # Web threads and workers share the file: WAL lets them read while one writes, IMMEDIATE
         # takes the write lock at the start of a transaction, where waiting for it cannot deadlock.
         config["OPTIONS"] = {
@@ -168,6 +246,7 @@ def database(name: str, default: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
     elif engine.endswith("postgresql"):
+        _installed(name, "psycopg", "postgres")
         # A lost server is noticed in seconds and a restarted one is used again by itself.
         config["OPTIONS"] = {**config.get("OPTIONS", {}), "connect_timeout": 2}
         config["CONN_HEALTH_CHECKS"] = True
@@ -178,45 +257,15 @@ def database(name: str, default: str) -> dict[str, Any]:
 
 
 def secret(name: str, file: Path) -> str:
-    """Read a secret from the environment, else from a file that is made on the first start."""
+    """Read a secret from the environment, else from a file, which is read or made when the secret
+    is first used."""
     value = text(name, "")
-    if value:
-        if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 5:
-            raise ImproperlyConfigured(
-                f"{name} is too weak: use at least {MIN_SECRET_LENGTH} random characters, for "
-                "example from: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
-        return value
-    if not file.exists():
-        _make_secret(name, file)
-    try:
-        kept = file.read_text().strip()
-    except OSError as error:
+    if not value:
+        return lazy(kept_secret, str)(name, file)
+    if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 5 or _PLACEHOLDER.search(value):
         raise ImproperlyConfigured(
-            f"{file} cannot be read ({error.strerror}). Let this user read it, or set {name}."
-        ) from error
-    if len(kept) < MIN_SECRET_LENGTH:
-        raise ImproperlyConfigured(
-            f"{file} does not hold a secret of at least {MIN_SECRET_LENGTH} characters. Delete it "
-            f"and a new one is made (everybody has to log in again), or set {name}."
+            f"{name} is too weak, or a placeholder: use at least {MIN_SECRET_LENGTH} random "
+            "characters, for example from: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
-    return kept
-
-
-def _make_secret(name: str, file: Path) -> None:
-    """Write a new secret that only this user can read; it appears whole or not at all."""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".secret-")
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"{file.parent} cannot be written to ({error.strerror}), so no secret can be kept "
-            f"there. Let this user write to it, or set {name}."
-        ) from error
-    try:
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(48))
-        os.link(temporary, file)
-    except FileExistsError:
-        pass  # another process of the same start was faster
-    finally:
-        Path(temporary).unlink()
+    return value

@@ -1,5 +1,5 @@
 """The tables of the gallery in Django's admin."""
 
-from gallery.admin import bookkeeping, jobs, learning, pictures, versions
+from gallery.admin import bookkeeping, jobs, learning, pictures, sentences, sources, versions
 
-__all__ = ["bookkeeping", "jobs", "learning", "pictures", "versions"]
+__all__ = ["bookkeeping", "jobs", "learning", "pictures", "sentences", "sources", "versions"]

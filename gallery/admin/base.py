@@ -3,20 +3,20 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from gallery import audit, fulltext
 from gallery.models import Image, Job
 
 M = TypeVar("M", bound=models.Model)
@@ -45,26 +45,47 @@ else:
         pass
 
 
-class RecordAdmin(ModelAdmin[M]):
-    """Rows that only the program writes: they can be looked at, and removed where that is safe."""
+class AuditedAdmin(ModelAdmin[M]):
+    """Rows whose deletion stands in the audit trail."""
+
+    service_records = False
+    """Whether the service that deletes them sees to that."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.service_records:
+            names = [str(row) for row in queryset[: audit.AT_ONCE]]
+            kind = self.opts.model_name or ""
+            audit.record("records_deleted", count=len(queryset), kind=kind, names=names)
+        return super().log_deletions(request, queryset)
+
+
+class WrittenAdmin(AuditedAdmin[M]):
+    """Rows whose words are found: what changes in them is found at once."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        fulltext.catch_up()
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        super().delete_model(request, obj)
+        fulltext.catch_up()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        super().delete_queryset(request, queryset)
+        fulltext.catch_up()
+
+
+class RecordAdmin(AuditedAdmin[M]):
+    """Rows that only the program writes: they can be looked at, and removed where that is safe.
+
+    What can be done with them otherwise is done on the staff page that a column links to.
+    """
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> list[str]:
-        return [field.name for field in self.opts.fields]
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the row; the permission to change it is for the actions of the list."""
-        nothing_to_save = {"show_save": False, "show_save_and_continue": False}
-        context = {**nothing_to_save, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
 
 
 def confirmation(
@@ -77,9 +98,8 @@ def confirmation(
     action: str = "",
     selected: QuerySet[Any] | None = None,
     name_them: bool = False,
-    form: forms.Form | None = None,
 ) -> TemplateResponse:
-    """Ask before something changes, and say what will; ``form`` is what has to be filled in for it.
+    """Ask before something changes, and say what will.
 
     Rows that were chosen by "select all" are sent on as that, not one by one: there may be more of
     them than a form may have fields.
@@ -96,7 +116,6 @@ def confirmation(
         "named": selected[: NAMED + 1] if selected is not None and name_them else [],
         "most_named": NAMED,
         "button": button,
-        "form": form,
         "action": action,
         "everything": everything,
         "selected": sent_on,
@@ -129,7 +148,10 @@ def thumbnail_of(image: Image | None) -> SafeString | str:
     )
 
 
+def link(address: str, words: object) -> SafeString:
+    return format_html('<a href="{}">{}</a>', address, words)
+
+
 def queued(job: Job) -> SafeString:
     """Say that a job waits, with a link to it."""
-    link = format_html('<a href="{}">{}</a>', reverse("gallery:job", args=[job.pk]), job)
-    return format_html(gettext("Queued: {}."), link)
+    return format_html(gettext("Queued: {}."), link(reverse("gallery:job", args=[job.pk]), job))

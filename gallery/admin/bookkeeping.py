@@ -1,25 +1,42 @@
 """What the program keeps for itself: only to be looked at."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from gallery.admin.base import M, RecordAdmin
 from gallery.models import (
+    AuditEvent,
     EmbeddingChunk,
     EmbeddingPlan,
+    ImageText,
+    IndexBias,
+    Lexeme,
     MaintenanceTurn,
     RecallTally,
     SavedSearch,
+    StaleText,
 )
 
 
 class BookkeepingAdmin(RecordAdmin[M]):
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(BookkeepingAdmin[AuditEvent]):
+    """Who did what: only read, here and on its own page."""
+
+    list_display = ["at", "user_name", "code", "words", "object_kind", "object_id", "address"]
+    list_filter = ["code", "at"]
+    search_fields = ["user_name"]
+    search_help_text = _("Name of the account.")
+
+    @admin.display(description=_("What"))
+    def words(self, event: AuditEvent) -> str:
+        return str(event)
 
 
 @admin.register(EmbeddingPlan)
@@ -64,5 +81,37 @@ class SavedSearchAdmin(RecordAdmin[SavedSearch]):
     search_fields = ["name", "owner__username"]
     search_help_text = _("Name of the search or of its owner.")
 
-    def has_change_permission(self, request: HttpRequest, obj: SavedSearch | None = None) -> bool:
-        return False
+
+@admin.register(ImageText)
+class ImageTextAdmin(BookkeepingAdmin[ImageText]):
+    """What is written on pictures, cut into words."""
+
+    list_display = ["image_id", "title", "caption", "tag", "file", "made_by"]
+    list_filter = ["made_by"]
+
+
+@admin.register(Lexeme)
+class LexemeAdmin(BookkeepingAdmin[Lexeme]):
+    """How many pictures hold a word."""
+
+    list_display = ["text", "documents"]
+    search_fields = ["text"]
+
+
+@admin.register(StaleText)
+class StaleTextAdmin(BookkeepingAdmin[StaleText]):
+    """Pictures whose words are to be read again."""
+
+    list_display = ["image_id"]
+
+
+@admin.register(IndexBias)
+class IndexBiasAdmin(BookkeepingAdmin[IndexBias]):
+    """How the bias of an index was made; its numbers are not shown."""
+
+    list_display = ["index", "k", "alpha"]
+    list_select_related = ["index__model_version"]
+    exclude = ["images", "values"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IndexBias]:
+        return super().get_queryset(request).defer("images", "values")

@@ -7,12 +7,11 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from gallery.admin.base import RecordAdmin, TabularInline
+from gallery.admin.base import RecordAdmin, TabularInline, link
 from gallery.models import Evaluation, JobMetric, Promotion, SavedQuery, SavedQuerySet
 from gallery.services import query_sets
 
@@ -31,12 +30,6 @@ class EvaluationAdmin(RecordAdmin[Evaluation]):
         "composition", "job", "created_at", "report",
     ]  # fmt: skip
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Evaluation | None = None) -> list[str]:
-        return [str(name) for name in self.fields]
-
-    def has_change_permission(self, request: HttpRequest, obj: Evaluation | None = None) -> bool:
-        return False
-
     @admin.display(description=_("Hit rate at 5"))
     def hit_rate(self, evaluation: Evaluation) -> str:
         value = (evaluation.metrics.get("text_to_image") or {}).get("hit_rate@5")
@@ -45,7 +38,7 @@ class EvaluationAdmin(RecordAdmin[Evaluation]):
     @admin.display(description=_("Report"))
     def report(self, evaluation: Evaluation) -> SafeString:
         address = reverse("gallery:evaluation", args=[evaluation.pk])
-        return format_html('<a href="{}">{}</a>', address, gettext("Report"))
+        return link(address, gettext("Report"))
 
 
 @admin.register(Promotion)
@@ -57,9 +50,6 @@ class PromotionAdmin(RecordAdmin[Promotion]):
     ]  # fmt: skip
     list_filter = ["kind", "created_at"]
     list_select_related = ["model_version", "former_model", "created_by"]
-
-    def has_change_permission(self, request: HttpRequest, obj: Promotion | None = None) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Promotion | None = None) -> bool:
         return False
@@ -91,12 +81,10 @@ class SavedQuerySetAdmin(RecordAdmin[SavedQuerySet]):
     list_select_related = ["created_by"]
     search_fields = ["name", "queries__text"]
     inlines = [SavedQueryInline]
+    service_records = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedQuerySet]:
         return super().get_queryset(request).annotate(query_count=Count("queries"))
-
-    def has_change_permission(self, request: HttpRequest, obj: SavedQuerySet | None = None) -> bool:
-        return False
 
     def delete_model(self, request: HttpRequest, obj: SavedQuerySet) -> None:
         query_sets.delete(obj)
@@ -108,7 +96,7 @@ class SavedQuerySetAdmin(RecordAdmin[SavedQuerySet]):
     @admin.display(description=_("Edit"))
     def edit(self, query_set: SavedQuerySet) -> SafeString:
         address = reverse("gallery:query-set", args=[query_set.pk])
-        return format_html('<a href="{}">{}</a>', address, gettext("Edit"))
+        return link(address, gettext("Edit"))
 
 
 @admin.register(SavedQuery)
@@ -116,9 +104,6 @@ class SavedQueryAdmin(RecordAdmin[SavedQuery]):
     list_display = ["text", "query_set"]
     list_filter = ["query_set"]
     search_fields = ["text"]
-
-    def has_change_permission(self, request: HttpRequest, obj: SavedQuery | None = None) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: SavedQuery | None = None) -> bool:
         # A set needs a query, which only its own page sees to; with the set, they go as well.
@@ -129,7 +114,3 @@ class SavedQueryAdmin(RecordAdmin[SavedQuery]):
 class JobMetricAdmin(RecordAdmin[JobMetric]):
     list_display = ["job", "step", "epoch", "created_at"]
     list_select_related = ["job"]
-    raw_id_fields = ["job"]
-
-    def has_change_permission(self, request: HttpRequest, obj: JobMetric | None = None) -> bool:
-        return False

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -14,25 +14,31 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from gallery import audit
+from gallery.access import ORIGIN, sees_everything
 from gallery.admin.base import (
     CONFIRMED,
-    ModelAdmin,
     RecordAdmin,
     TabularInline,
+    WrittenAdmin,
     confirmation,
     counted,
     person,
     queued,
     thumbnail_of,
 )
-from gallery.admin.versions import may_rebuild, rebuild_index
+from gallery.admin.versions import may_rebuild_index, rebuild_index
 from gallery.forms import UploadForm
 from gallery.models import Caption, Collection, Image, ImageEmbedding, Job, Tag
 from gallery.models.image import ImageQuerySet
-from gallery.selectors import working_model
+from gallery.selectors import known_collections, known_tags, working_model
 from gallery.services import images as service
 from gallery.services import jobs
-from gallery.views.uploading import limits, upload_context
+from gallery.views.access import sent_with_files
+from gallery.views.upload_page import limits, upload_context
+
+OF_ORIGIN = {"owner", "source", "original", "sha256", "uploader"}
+"""Fields for those who may know where a picture came from."""
 
 
 class CaptionInline(TabularInline[Caption, Image]):
@@ -42,7 +48,7 @@ class CaptionInline(TabularInline[Caption, Image]):
 
 
 @admin.register(Image)
-class ImageAdmin(ModelAdmin[Image]):
+class ImageAdmin(WrittenAdmin[Image]):
     list_display = [
         "thumbnail", "name", "caption", "collection", "visibility", "dimensions", "created_at",
     ]  # fmt: skip
@@ -53,6 +59,7 @@ class ImageAdmin(ModelAdmin[Image]):
     search_fields = ["title", "captions__text", "tags__name", "source", "sha256"]
     search_help_text = _("Title, captions, tags, source or SHA-256.")
     autocomplete_fields = ["tags", "collection", "owner"]
+    filter_horizontal = ["groups"]
     date_hierarchy = "created_at"
     inlines = [CaptionInline]
     actions = ["embed", rebuild_index]
@@ -61,18 +68,36 @@ class ImageAdmin(ModelAdmin[Image]):
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["preview", "title", "tags", "collection"]}),
-        (_("Who sees it"), {"fields": ["visibility", "owner"]}),
+        (_("Who sees it"), {"fields": ["visibility", "groups", "owner"]}),
         (_("Data set"), {"fields": ["split", "source", "taken_at"]}),
+        (_("Origin"), {"fields": ["creator", "credit", "copyright", "place", "camera"]}),
         (_("File"), {"fields": ["original", "format", "dimensions", "size", "sha256"]}),
         (_("History"), {"fields": ["uploader", "created_at"]}),
     ]
     change_list_template = "admin/gallery/image/change_list.html"
+    service_records = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
-        return super().get_queryset(request).prefetch_related("captions")
+        # Who may not see a picture elsewhere does not see it here.
+        seen = Image.objects.visible_to(person(request)).values("pk")
+        rows = super().get_queryset(request).filter(pk__in=seen)
+        return rows.prefetch_related("captions")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Image | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if request.user.has_perm(ORIGIN):
+            return fieldsets
+        told = [
+            (title, {"fields": [name for name in options["fields"] if name not in OF_ORIGIN]})
+            for title, options in fieldsets
+        ]
+        return [(title, options) for title, options in told if options["fields"]]
 
     def has_rebuild_permission(self, request: HttpRequest) -> bool:
-        return may_rebuild(request)
+        return may_rebuild_index(request)
+
+    def has_embed_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("gallery.add_job")
 
     @admin.display(description=_("Picture"))
     def thumbnail(self, image: Image) -> SafeString | str:
@@ -117,7 +142,7 @@ class ImageAdmin(ModelAdmin[Image]):
         """Adding means uploading: many pictures at once, with the form of the upload page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+        form = UploadForm(*sent_with_files(request), user=person(request))
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Upload pictures"),
@@ -129,13 +154,19 @@ class ImageAdmin(ModelAdmin[Image]):
         }
         return TemplateResponse(request, "admin/gallery/image/upload.html", context)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if {"visibility", "groups"} & set(form.changed_data):
+            image = form.instance
+            audit.record_shown([image.pk], image.visibility, image.groups.all())
+
     def delete_model(self, request: HttpRequest, obj: Image) -> None:
         service.delete_images([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         service.delete_images(queryset)
 
-    @admin.action(description=_("Embed the selected pictures"), permissions=["change"])
+    @admin.action(description=_("Embed the selected pictures"), permissions=["embed"])
     def embed(self, request: HttpRequest, queryset: ImageQuerySet) -> HttpResponse | None:
         if CONFIRMED not in request.POST:
             return self._ask_to_embed(request, queryset)
@@ -173,16 +204,27 @@ class ImageAdmin(ModelAdmin[Image]):
         )
 
 
-class NamesPictures(ModelAdmin[Any]):
+class NamesPictures(WrittenAdmin[Any]):
     """A name that pictures carry, with how many of them do."""
 
     search_fields = ["name"]
     ordering = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        counted: QuerySet[Any] = rows.annotate(image_count=Count("images"))
+        seen = Image.objects.visible_to(person(request)).values("pk")
+        rows: QuerySet[Any] = super().get_queryset(request).filter(pk__in=self.known(request))
+        counted: QuerySet[Any] = rows.annotate(
+            image_count=Count("images", filter=Q(images__in=seen))
+        )
         return counted
+
+    def known(self, request: HttpRequest) -> QuerySet[Any]:
+        """Select what this person may know of."""
+        if sees_everything(person(request)):
+            return super().get_queryset(request).values("pk")
+        if self.model is Collection:
+            return known_collections(person(request)).values("pk")
+        return known_tags(person(request)).values("pk")
 
     @admin.display(description=_("Pictures"), ordering="image_count")
     def pictures(self, row: Any) -> int:
@@ -200,12 +242,16 @@ class TagAdmin(NamesPictures):
 
 
 @admin.register(Caption)
-class CaptionAdmin(ModelAdmin[Caption]):
+class CaptionAdmin(WrittenAdmin[Caption]):
     list_display = ["text", "thumbnail", "order", "source"]
     list_filter = ["source"]
     list_select_related = ["image"]
     search_fields = ["text"]
     raw_id_fields = ["image"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Caption]:
+        seen = Image.objects.visible_to(person(request)).values("pk")
+        return super().get_queryset(request).filter(image__in=seen)
 
     @admin.display(description=_("Picture"))
     def thumbnail(self, caption: Caption) -> SafeString | str:
@@ -224,11 +270,6 @@ class ImageEmbeddingAdmin(RecordAdmin[ImageEmbedding]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageEmbedding]:
         return super().get_queryset(request).defer("vector")
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: ImageEmbedding | None = None
-    ) -> list[str]:
-        return ["image", "model_version", "width", "created_at"]
-
     @admin.display(description=_("Picture"))
     def thumbnail(self, embedding: ImageEmbedding) -> SafeString | str:
         return thumbnail_of(embedding.image)
@@ -236,8 +277,3 @@ class ImageEmbeddingAdmin(RecordAdmin[ImageEmbedding]):
     @admin.display(description=_("Vector width"))
     def width(self, embedding: ImageEmbedding) -> int:
         return embedding.model_version.dim
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: ImageEmbedding | None = None
-    ) -> bool:
-        return False

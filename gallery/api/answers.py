@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from gallery.api.problems import ProblemKind
 from gallery.api.serializers import JobSerializer
+from gallery.api.strict import StrictView
 from gallery.models import Job
 from mlcore.errors import ContextVisionError
 
@@ -24,9 +25,12 @@ def person(request: Request) -> User:
     return cast(User, request.user)
 
 
-class Read(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
+class Read(
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]
+):
     """Lists and single records."""
 
+    filterset_class: Any = None
     filter_backends = [DjangoFilterBackend]
     lookup_value_converter = "int"
 
@@ -38,4 +42,5 @@ def job_answer(view: viewsets.GenericViewSet[Any], job: Job) -> Response:
 
 
 QUEUED = {202: OpenApiResponse(JobSerializer, "Queued; an unfinished one of its kind serves too.")}
+QUEUED_IMPORT = {202: OpenApiResponse(JobSerializer, "Queued.")}
 QUEUED_AGAIN = {202: OpenApiResponse(JobSerializer, "Queued as a new job.")}

@@ -2,6 +2,7 @@
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from knox.models import AuthToken
 from knox.settings import knox_settings
@@ -11,12 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from gallery import audit
 from gallery.api.authentication import TokenAuthentication
 from gallery.api.serializers import TokenRequestSerializer, TokenSerializer
-from gallery.api.throttling import LoginThrottle, PersonThrottle
+from gallery.api.strict import StrictView
+from gallery.throttling import LoginThrottle, PersonThrottle
 
 
-class TokenView(APIView):
+class TokenView(StrictView, APIView):
     """Get a token."""
 
     # Neither a session nor an old token plays a part in getting a new one.
@@ -54,8 +57,9 @@ class TokenView(APIView):
         plain_request = request._request
         user = authenticate(plain_request, **credentials.validated_data)
         if user is None:
-            raise AuthenticationFailed("No active account has this name and password.")
+            raise AuthenticationFailed(gettext("No active account has this name and password."))
         instance, token = AuthToken.objects.create(user=user, expiry=knox_settings.TOKEN_TTL)
+        audit.record("token_made", user=user, kind="account", pk=user.pk)
         user_logged_in.send(sender=type(user), request=plain_request, user=user)
         answer = TokenSerializer({"token": token, "expires_at": instance.expiry})
         return Response(answer.data, status=201)
@@ -64,12 +68,13 @@ class TokenView(APIView):
         return str(TokenAuthentication().authenticate_header(request))
 
 
-class LogoutView(APIView):
+class LogoutView(StrictView, APIView):
     """Give back the token that the request came with."""
 
     authentication_classes = [TokenAuthentication]
     permission_classes = [IsAuthenticated]
     throttle_classes = [PersonThrottle]
+    without_body = ("post",)
 
     @extend_schema(
         operation_id="token_revoke",
@@ -80,6 +85,7 @@ class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         """Give back the token that this request came with."""
         request.auth.delete()
+        audit.record("token_revoked")
         self._tell(request)
         return Response(status=204)
 
@@ -99,5 +105,6 @@ class LogoutAllView(LogoutView):
     def post(self, request: Request) -> Response:
         """Give back every token of this account."""
         AuthToken.objects.filter(user=request.user).delete()
+        audit.record("tokens_revoked")
         self._tell(request)
         return Response(status=204)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -12,5 +13,5 @@ class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
     def authenticate_credentials(self, token: bytes) -> Any:
         # Knox makes tokens of letters and digits; other bytes must not reach the database.
         if not token.isalnum():
-            raise AuthenticationFailed("Invalid token.")
+            raise AuthenticationFailed(gettext("Invalid token."))
         return super().authenticate_credentials(token)

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import BigIntegerField, QuerySet
 from django_filters import CharFilter, ChoiceFilter, Filter, FilterSet
 
-from gallery.models import Evaluation, Failure, Image, Job
+from gallery.models import Evaluation, Failure, Image, Job, SyncedFile
 from gallery.models.image import Split, Visibility
 
 PICTURE_ORDERS = [
@@ -69,4 +69,12 @@ class EvaluationFilterSet(FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = Evaluation
+        fields: list[str] = []
+
+
+class SyncedFileFilterSet(FilterSet):  # type: ignore[misc]
+    outcome = ChoiceFilter(choices=SyncedFile.Outcome.choices)
+
+    class Meta:
+        model = SyncedFile
         fields: list[str] = []

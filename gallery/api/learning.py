@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from gallery.access import EVERY_IMAGE
 from gallery.api.answers import QUEUED, Extra, Problems, Read, job_answer, person
 from gallery.api.filters import EvaluationFilterSet
 from gallery.api.learning_serializers import (
@@ -27,9 +28,10 @@ from gallery.api.learning_serializers import (
     TrainingRequestSerializer,
     WindowSerializer,
 )
-from gallery.api.permissions import StaffOnly
+from gallery.api.permissions import Needs, Permitted
 from gallery.api.problems import INVALID_INPUT, ProblemKind
 from gallery.api.serializers import JobSerializer
+from gallery.api.strict import Address, StrictView
 from gallery.forms.query_sets import drafts_of
 from gallery.models import Evaluation, ModelVersion, Promotion, SavedQuerySet
 from gallery.services import evaluations, query_sets, training, versions
@@ -52,7 +54,12 @@ class ModelVersionViewSet(Read):
         "index_versions", Prefetch("evaluations", queryset=Evaluation.objects.order_by("-pk"))
     )
     serializer_class = ModelVersionSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": ("gallery.view_modelversion",),
+        "retrieve": ("gallery.view_modelversion",),
+        "promote": ("gallery.add_promotion",),
+    }
     problem_kinds: ClassVar[Problems] = {versions.PromotionRefusedError: PROMOTION_REFUSED}
     extra_problems: ClassVar[Extra] = {"promote": {"409"}}
 
@@ -79,18 +86,24 @@ class ModelVersionViewSet(Read):
 
 
 @extend_schema_view(list=extend_schema(summary="List what went live and what was rolled back"))
-class PromotionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Promotion]):
+class PromotionViewSet(StrictView, mixins.ListModelMixin, viewsets.GenericViewSet[Promotion]):
     queryset = Promotion.objects.select_related("created_by")
     serializer_class = PromotionSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": ("gallery.view_promotion",),
+    }
 
 
-class TrainingViewSet(viewsets.GenericViewSet[Any]):
+class TrainingViewSet(StrictView, viewsets.GenericViewSet[Any]):
     """Trainings are jobs: watch one, and its metrics, there."""
 
     queryset = ModelVersion.objects.none()
     serializer_class = JobSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "create": ("gallery.add_modelversion",),
+    }
     problem_kinds: ClassVar[Problems] = {
         TrainingError: TRAINING_REFUSED,
         ModelUnavailableError: TRAINING_REFUSED,
@@ -118,10 +131,26 @@ class TrainingViewSet(viewsets.GenericViewSet[Any]):
 class EvaluationViewSet(Read):
     queryset = Evaluation.objects.all()
     serializer_class = EvaluationSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": (
+            "gallery.view_evaluation",
+            EVERY_IMAGE,
+        ),
+        "retrieve": (
+            "gallery.view_evaluation",
+            EVERY_IMAGE,
+        ),
+        "outcomes": (
+            "gallery.view_evaluation",
+            EVERY_IMAGE,
+        ),
+        "create": ("gallery.add_evaluation",),
+    }
     filterset_class = EvaluationFilterSet
     problem_kinds: ClassVar[Problems] = {EvaluationError: EVALUATION_REFUSED}
-    extra_problems: ClassVar[Extra] = {"create": {"409"}, "outcomes": {"400"}}
+    extra_problems: ClassVar[Extra] = {"create": {"409"}}
+    address: ClassVar[Address] = {"outcomes": WindowSerializer}
 
     @extend_schema(
         operation_id="evaluations_create",
@@ -165,10 +194,17 @@ class EvaluationViewSet(Read):
         return Response(OutcomesSerializer(answer).data)
 
 
-class ComparisonView(APIView):
-    permission_classes = [StaffOnly]
+class ComparisonView(StrictView, APIView):
+    address: ClassVar[Address] = {"get": PairSerializer}
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "get": (
+            "gallery.view_evaluation",
+            EVERY_IMAGE,
+        ),
+    }
     problem_kinds: ClassVar[Problems] = {DatasetError: NOT_COMPARABLE}
-    extra_problems: ClassVar[Extra] = {"get": {"400", "404", "409"}}
+    extra_problems: ClassVar[Extra] = {"get": {"404", "409"}}
 
     @extend_schema(
         operation_id="comparison_retrieve",
@@ -200,7 +236,14 @@ class QuerySetViewSet(mixins.DestroyModelMixin, Read):
         "queries__relevant"
     )
     serializer_class = SavedQuerySetSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": ("gallery.view_savedqueryset",),
+        "retrieve": ("gallery.view_savedqueryset",),
+        "create": ("gallery.add_savedqueryset",),
+        "partial_update": ("gallery.change_savedqueryset",),
+        "destroy": ("gallery.delete_savedqueryset",),
+    }
     problem_kinds: ClassVar[Problems] = {QuerySetError: INVALID_INPUT}
 
     @extend_schema(summary="Save a new query set", responses={201: SavedQuerySetSerializer})

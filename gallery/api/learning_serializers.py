@@ -7,6 +7,8 @@ from django.db.models import BigIntegerField
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from gallery.api.serializers import FactsField, MessageField, ReferenceField
+from gallery.api.strict import StrictSerializer
 from gallery.models import (
     Collection,
     Evaluation,
@@ -33,13 +35,14 @@ STATES = [
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     url = serializers.HyperlinkedIdentityField(view_name="api:model-detail")
     state = serializers.ChoiceField(choices=STATES, read_only=True)
+    reference = ReferenceField(read_only=True)
     parent = serializers.PrimaryKeyRelatedField[ModelVersion](  # type: ignore[assignment]  # ditto
         read_only=True, allow_null=True, help_text="The model that its training started from."
     )
     metrics = serializers.SerializerMethodField(
         help_text="Words to pictures, of its latest evaluation; null before the first."
     )
-    verdict = serializers.JSONField(
+    verdict = FactsField(
         read_only=True, help_text="What the gate last said, check by check; empty if never."
     )
     recipe = serializers.JSONField(read_only=True, help_text="How it was trained.")
@@ -79,7 +82,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         return {"evaluation": latest.pk, "protocol": latest.protocol, **figures}
 
 
-class PromotionRequestSerializer(serializers.Serializer[Any]):
+class PromotionRequestSerializer(StrictSerializer):
     override_reason = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -97,7 +100,7 @@ class PromotionSerializer(serializers.ModelSerializer[Promotion]):
     index = serializers.PrimaryKeyRelatedField[IndexVersion](
         source="index_version", read_only=True, allow_null=True
     )
-    verdict = serializers.JSONField(read_only=True, help_text="What the gate said, check by check.")
+    verdict = FactsField(read_only=True, help_text="What the gate said, check by check.")
     created_by = serializers.SlugRelatedField[User](
         slug_field="username", read_only=True, allow_null=True
     )
@@ -139,7 +142,7 @@ class ExistingCollectionField(serializers.SlugRelatedField[Collection]):
         return found
 
 
-class TrainingRequestSerializer(serializers.Serializer[Any]):
+class TrainingRequestSerializer(StrictSerializer):
     """A recipe; what is left out is what suits the model and the choice of what to train."""
 
     name = serializers.CharField(required=False, allow_blank=True, max_length=120, default="")
@@ -186,6 +189,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     url = serializers.HyperlinkedIdentityField(view_name="api:evaluation-detail")
     page = serializers.HyperlinkedIdentityField(view_name="gallery:evaluation")
     model = serializers.PrimaryKeyRelatedField[ModelVersion](source="model_version", read_only=True)
+    dataset = MessageField(read_only=True, help_text="What the pictures are called.")
     metrics = serializers.DictField(
         read_only=True, help_text="By direction, each with 95 % intervals; and what was asked."
     )
@@ -213,12 +217,12 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
         read_only_fields = fields
 
 
-@extend_schema_field({"type": "string", "default": "held-out"})
+@extend_schema_field({"type": "string", "default": "test"})
 class PartField(serializers.ChoiceField):
     """Which pictures ask. Told in words: as a named type it would clash with a picture's split."""
 
 
-class EvaluationRequestSerializer(serializers.Serializer[Any]):
+class EvaluationRequestSerializer(StrictSerializer):
     model = serializers.PrimaryKeyRelatedField(queryset=ModelVersion.objects.all())
     protocol = serializers.ChoiceField(
         choices=evaluations.PROTOCOLS, default=evaluations.PROTOCOLS[0][0]
@@ -228,9 +232,9 @@ class EvaluationRequestSerializer(serializers.Serializer[Any]):
     )
     split = PartField(
         choices=evaluations.SPLITS,
-        default="held-out",
+        default=evaluations.SPLITS[0][0],
         allow_blank=True,
-        help_text="`held-out`, `train`, `val` or `test`; empty for all captioned pictures.",
+        help_text="`test`, `validation` or `train`; empty for all captioned pictures.",
     )
     collection = ExistingCollectionField()
     composition = serializers.BooleanField(
@@ -242,10 +246,13 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     """What one query found."""
 
     query = serializers.CharField()
-    relevant = serializers.ListField(child=serializers.CharField())
+    relevant = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Ids of pictures of the gallery, or names of files where a folder was asked.",
+    )
     rank = serializers.IntegerField(help_text="Of the first right picture, from 1.")
     top = serializers.ListField(
-        child=serializers.CharField(), help_text="Names of what came first."
+        child=serializers.CharField(), help_text="What came first, named likewise."
     )
 
 
@@ -281,7 +288,7 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     worse = serializers.ListField(child=serializers.DictField(), help_text="Queries that lost.")
 
 
-class SavedQuerySerializer(serializers.ModelSerializer[SavedQuery]):
+class SavedQuerySerializer(StrictSerializer, serializers.ModelSerializer[SavedQuery]):
     relevant = serializers.PrimaryKeyRelatedField(
         many=True, queryset=Image.objects.all(), help_text="Pictures that should come back."
     )
@@ -295,7 +302,7 @@ class SavedQuerySerializer(serializers.ModelSerializer[SavedQuery]):
         return shown | {"relevant": sorted(shown["relevant"])}
 
 
-class SavedQuerySetSerializer(serializers.ModelSerializer[SavedQuerySet]):
+class SavedQuerySetSerializer(StrictSerializer, serializers.ModelSerializer[SavedQuerySet]):
     url = serializers.HyperlinkedIdentityField(view_name="api:query-set-detail")
     queries = SavedQuerySerializer(many=True, help_text="They replace those that are there.")
     created_by = serializers.SlugRelatedField[User](

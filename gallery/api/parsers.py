@@ -3,10 +3,12 @@
 from typing import IO, Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
 from gallery.api.problems import TooLargeError
+from mlcore.i18n import figure
 
 
 def _check_length(context: Any) -> None:
@@ -15,7 +17,9 @@ def _check_length(context: Any) -> None:
     limit = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if limit is not None and length > limit:
-        raise TooLargeError(f"The request holds {length:,} bytes; the limit here is {limit:,}.")
+        sentence = gettext("The request holds %(size)s bytes; the limit here is %(limit)s.")
+        values = {"size": figure(length, ","), "limit": figure(limit, ",")}
+        raise TooLargeError(sentence % values)
 
 
 class BoundedJSONParser(parsers.JSONParser):
@@ -28,7 +32,7 @@ class BoundedJSONParser(parsers.JSONParser):
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
-            raise ParseError("The JSON is nested too deeply.") from error
+            raise ParseError(gettext("The JSON is nested too deeply.")) from error
 
 
 class BoundedMultiPartParser(parsers.MultiPartParser):

@@ -1,23 +1,40 @@
 """Who may do what through the API."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
-from django.utils.translation import gettext_lazy as _
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from gallery.access import is_closed, require
 
-class StaffOrReadOnly(BasePermission):
-    """Everybody reads (what they may see), staff write."""
+Needs: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Rights by action, or by method where a view has no actions. With none to name, an account is
+needed all the same; what is not named is open to everybody, who finds what he may see."""
 
-    message = _("Only staff may change anything.")
+
+def needed_for(view: Any) -> tuple[str, ...] | None:
+    """Return the rights that a view asks for what is done now; None where it asks nothing."""
+    needs: Needs = view.needs
+    action = getattr(view, "action", None) or (view.request.method or "").lower()
+    return needs.get(action)
+
+
+class Open(BasePermission):
+    """Lets everybody in, or where the site is closed to strangers, everybody with an account."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return request.method in SAFE_METHODS or bool(request.user and request.user.is_staff)
+        return bool(request.user.is_authenticated) or not is_closed()
 
 
-class StaffOnly(BasePermission):
-    message = _("Only staff may see this.")
+class Permitted(Open):
+    """Asks for what the ``needs`` of the view name; of pictures and jobs, querysets say whose."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user and request.user.is_staff)
+        needed = needed_for(view)
+        if needed is None:
+            return super().has_permission(request, view)
+        if not request.user.is_authenticated:
+            return False
+        require(request.user, *needed)
+        return True

@@ -24,6 +24,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gallery.api.places import without_paths
+from gallery.disk import DiskFullError, disk_full
+from gallery.vectors.errors import VectorStoreError, VectorStoreUnavailableError
 from mlcore.errors import (
     ContextVisionError,
     ImageRejectedError,
@@ -32,7 +35,6 @@ from mlcore.errors import (
     InvalidQueryError,
     ModelUnavailableError,
 )
-from mlcore.vectorstore.errors import VectorStoreError, VectorStoreUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +61,14 @@ INVALID_QUERY = ProblemKind(400, "invalid-query", gettext_noop("Nothing to searc
 PICTURE_TOO_LARGE = ProblemKind(413, "too-large", gettext_noop("Too large"))
 PICTURE_REJECTED = ProblemKind(422, "picture-rejected", gettext_noop("Picture not accepted"))
 MODEL_UNAVAILABLE = ProblemKind(503, "model-unavailable", gettext_noop("Model unavailable"))
+DISK_FULL = ProblemKind(507, "disk-full", gettext_noop("No room left"))
 INDEX_UNUSABLE = ProblemKind(503, "index-unusable", gettext_noop("Index unusable"))
 VECTOR_STORE_AWAY = ProblemKind(
     503, "vector-store-unavailable", gettext_noop("Vector store unavailable")
 )
 
 PROBLEM_KINDS: Mapping[type[ContextVisionError], ProblemKind] = {
+    DiskFullError: DISK_FULL,
     InvalidQueryError: INVALID_QUERY,
     ImageRejectedError: PICTURE_REJECTED,
     ModelUnavailableError: MODEL_UNAVAILABLE,
@@ -73,11 +77,11 @@ PROBLEM_KINDS: Mapping[type[ContextVisionError], ProblemKind] = {
     VectorStoreUnavailableError: VECTOR_STORE_AWAY,
     VectorStoreError: INDEX_UNUSABLE,
 }
-"""Expected failures of the core. A view that meets others, or means something else by one of
-these, names them in an attribute ``problem_kinds`` of its own."""
+"""Expected failures of core and gallery. A view that meets others, or means something else
+by one of these, names them in an attribute ``problem_kinds`` of its own."""
 
 
-FOR_STAFF = {MODEL_UNAVAILABLE, INDEX_UNUSABLE, VECTOR_STORE_AWAY}
+FOR_OPERATORS = {MODEL_UNAVAILABLE, INDEX_UNUSABLE, VECTOR_STORE_AWAY}
 """Kinds whose sentence is for whoever runs the site: it may name folders of the machine."""
 
 
@@ -121,11 +125,18 @@ def problem_document(
 
 
 def problem_response(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    *,
+    kind: ProblemKind | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
     """Answer with a problem where no view of the API was reached."""
     return JsonResponse(
-        problem_document(status, detail), status=status, content_type=MEDIA_TYPE, headers=headers
+        problem_document(status, detail, kind=kind),
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers=headers,
     )
 
 
@@ -144,6 +155,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def _respond(error: Exception, context: dict[str, Any]) -> Response | None:
+    error = disk_full(error) or error
     if isinstance(error, ContextVisionError):
         kind = _kind_of(error, context)
         if kind is None:
@@ -189,8 +201,8 @@ def _kind_of(error: ContextVisionError, context: dict[str, Any]) -> ProblemKind 
 
 
 def _words(error: ContextVisionError, kind: ProblemKind, request: Request) -> str:
-    if kind not in FOR_STAFF or request.user.is_staff:
-        return str(error)
+    if kind not in FOR_OPERATORS or request.user.has_perm("gallery.view_indexversion"):
+        return str(without_paths(error.message))
     logger.error("Told as %s: %s", kind.name, error)
     return gettext(
         "The search is out of order. Those who run this site find the reason in its log."
@@ -201,7 +213,7 @@ def _as_api_exception(error: Exception) -> Exception:
     if isinstance(error, Http404):
         return exceptions.NotFound(gettext("There is nothing at this address."))
     if isinstance(error, PermissionDenied):
-        return exceptions.PermissionDenied()
+        return exceptions.PermissionDenied(str(error) or None)
     if isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         return TooLargeError()
     if isinstance(error, SuspiciousOperation | UnreadablePostError):

@@ -7,7 +7,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from gallery.api.permissions import StaffOnly, StaffOrReadOnly
+from gallery.access import is_closed
+from gallery.api.permissions import Open, Permitted, needed_for
 from gallery.api.problems import MEDIA_TYPE, PICTURE_REJECTED, problem_document
 from gallery.api.serializers import ProblemSerializer
 
@@ -23,6 +24,7 @@ WHEN = {
     "422": "A file is not accepted as a picture.",
     "429": "Too many requests; `Retry-After` says how many seconds to wait.",
     "503": "Something that is needed is out of reach for the moment; see `Retry-After`.",
+    "507": "There is no room left on the server's disk; nothing of it was kept.",
 }
 
 
@@ -42,10 +44,15 @@ class ProblemAutoSchema(AutoSchema):
 
     def get_auth(self) -> list[Any]:
         auths: list[Any] = super().get_auth()
-        is_read = self.method in ("GET", "HEAD")
-        if is_read and any(isinstance(p, StaffOrReadOnly) for p in self.view.get_permissions()):
+        is_open = any(isinstance(each, Open) for each in self.view.get_permissions())
+        if is_open and not is_closed() and not self._needs():
             auths.append({})
         return auths
+
+    def _needs(self) -> bool:
+        """Tell whether an account is needed, or rights."""
+        is_permitted = any(isinstance(each, Permitted) for each in self.view.get_permissions())
+        return is_permitted and needed_for(self.view) is not None
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
@@ -60,16 +67,14 @@ class ProblemAutoSchema(AutoSchema):
         )
 
     def _problem_codes(self) -> set[str]:
-        codes = {"401", "406", "429", "503"}
+        codes = {"400", "401", "406", "429", "503"}
         is_write = self.method not in ("GET", "HEAD")
-        if is_write or any(isinstance(p, StaffOnly) for p in self.view.get_permissions()):
+        if is_write or self._needs():
             codes.add("403")
         if "{" in self.path:
             codes.add("404")
-        if self._is_list_view():
-            codes.add("400")
         if self._get_request_body():  # type: ignore[no-untyped-call]
-            codes |= {"400", "413", "415"}
+            codes |= {"413", "415", "507"}
         extra = getattr(self.view, "extra_problems", {})
         action = getattr(self.view, "action", None) or self.method.lower()
         return codes | set(extra.get(action, ()))

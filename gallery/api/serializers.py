@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from gallery.access import ORIGIN
+from gallery.api.audience import AudienceSerializer
+from gallery.api.places import without_paths
+from gallery.api.strict import StrictSerializer
 from gallery.models import Caption, Collection, Failure, Image, IndexVersion, Job, ModelVersion, Tag
 from gallery.models.image import Visibility
-from gallery.uploads import Admission, clean
+from gallery.uploads.ingest import clean
+from mlcore.i18n import Message
 
 CAPTION_LENGTH = Caption._meta.get_field("text").max_length
 COLLECTION_LENGTH = Collection._meta.get_field("name").max_length
@@ -48,7 +52,9 @@ class ImageSummarySerializer(serializers.ModelSerializer[Image]):
 class ImageSerializer(ImageSummarySerializer):
     page = serializers.HyperlinkedIdentityField(view_name="gallery:image")
     display = serializers.HyperlinkedIdentityField(view_name="gallery:display")
-    original = serializers.SerializerMethodField(help_text="The file as uploaded; staff only.")
+    original = serializers.SerializerMethodField(
+        help_text="The file as uploaded; for editors only."
+    )
     collection = serializers.SlugRelatedField[Collection](
         slug_field="name", read_only=True, allow_null=True
     )
@@ -56,17 +62,23 @@ class ImageSerializer(ImageSummarySerializer):
         slug_field="name", many=True, read_only=True
     )
     owner = serializers.SlugRelatedField[User](
-        slug_field="username", read_only=True, allow_null=True, help_text="Staff only."
+        slug_field="username", read_only=True, allow_null=True, help_text="For editors only."
     )
     source = serializers.CharField(  # type: ignore[assignment]  # a field, not where it is read
-        read_only=True, allow_null=True, help_text="Where the file came from; staff only."
+        read_only=True, allow_null=True, help_text="Where the file came from; for editors only."
     )
     sha256 = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Of the file as uploaded; staff only."
+        read_only=True, allow_null=True, help_text="Of the file as uploaded; for editors only."
     )
 
-    STAFF_ONLY = ("original", "owner", "source", "sha256")
-    """Shown as null to other people: names of people and files may say more than a picture."""
+    notes = serializers.SerializerMethodField(help_text="What was odd about the file.")
+    groups = serializers.SerializerMethodField(
+        help_text="Whose members see it; null to those who may not change that."
+    )
+
+    ORIGIN = ("original", "owner", "source", "sha256")
+    """Shown as null to those without that right: names of people and files may say more than a
+    picture."""
 
     class Meta:
         model = Image
@@ -85,20 +97,53 @@ class ImageSerializer(ImageSummarySerializer):
             "collection",
             "tags",
             "taken_at",
+            "taken_from",
+            "creator",
+            "credit",
+            "copyright",
+            "place",
+            "camera",
+            "notes",
             "owner",
             "visibility",
+            "groups",
             "created_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}, "nullable": True})
+    def get_groups(self, image: Image) -> list[str] | None:
+        user = self.context["request"].user
+        is_owner = user.is_authenticated and image.owner_id == user.pk
+        if not is_owner and not user.has_perm("gallery.change_image"):
+            return None
+        return [group.name for group in image.groups.all()]
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_original(self, image: Image) -> str:
         return reverse("gallery:original", args=[image.pk], request=self.context.get("request"))
 
+    @extend_schema_field(
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "string"},
+                    "params": {"type": "object", "additionalProperties": {}},
+                    "text": {"type": "string"},
+                },
+                "required": ["code", "params", "text"],
+            },
+        }
+    )
+    def get_notes(self, image: Image) -> list[dict[str, Any]]:
+        return [in_words(Message.from_json(note)) for note in image.notes]
+
     def to_representation(self, instance: Image) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        if not self.context["request"].user.is_staff:
-            shown.update(dict.fromkeys(self.STAFF_ONLY))
+        if not self.context["request"].user.has_perm(ORIGIN):
+            shown.update(dict.fromkeys(self.ORIGIN))
         return shown
 
 
@@ -110,7 +155,7 @@ class CaptionListField(serializers.ListField):
     child = CaptionTextField()
 
 
-class ImageChangesSerializer(serializers.Serializer[Any]):
+class ImageChangesSerializer(AudienceSerializer):
     """What may be changed of a picture; what is left out stays as it is."""
 
     title = serializers.CharField(required=False, allow_blank=True, max_length=TITLE_LENGTH)
@@ -128,32 +173,7 @@ class ImageChangesSerializer(serializers.Serializer[Any]):
     )
 
 
-class UploadSerializer(serializers.Serializer[Any]):
-    """One or more files, and what holds for all of them."""
-
-    file = serializers.ListField(
-        child=serializers.FileField(),
-        allow_empty=False,
-        help_text="One or more pictures: repeat the field.",
-    )
-    captions = CaptionListField(required=False, help_text="Repeat the field for several.")
-    tags = TagListField(required=False, help_text="Repeat the field for several.")
-    collection = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=COLLECTION_LENGTH,
-        help_text="Name of one that exists, or a new one.",
-    )
-    visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
-
-    def validate_file(self, files: list[Any]) -> list[Any]:
-        limit = settings.DATA_UPLOAD_MAX_NUMBER_FILES
-        if len(files) > limit:
-            raise serializers.ValidationError(f"At most {limit} files at a time.")
-        return files
-
-
-class CaptionSerializer(serializers.ModelSerializer[Caption]):
+class CaptionSerializer(StrictSerializer, serializers.ModelSerializer[Caption]):
     text = CaptionTextField()
 
     class Meta:
@@ -162,11 +182,65 @@ class CaptionSerializer(serializers.ModelSerializer[Caption]):
         read_only_fields = ["id", "order", "source"]
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "nullable": True,
+        "properties": {
+            "code": {"type": "string", "description": "For programs."},
+            "params": {"type": "object", "additionalProperties": {}},
+            "text": {"type": "string", "description": "In words, as Accept-Language asks."},
+        },
+        "required": ["code", "params", "text"],
+    }
+)
+class MessageField(serializers.Field[Message, Any, Any, Any]):
+    """What people are told: a code with parameters, and in words."""
+
+    def to_representation(self, value: Message) -> dict[str, Any]:
+        return in_words(value)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class FactsField(serializers.JSONField):
+    """JSON in which every message is also put into words."""
+
+    def to_representation(self, value: Any) -> Any:
+        return _with_words(super().to_representation(value))
+
+
+class ReferenceField(serializers.CharField):
+    """What a model is loaded by: of a folder of the server, its name."""
+
+    def to_representation(self, value: str) -> str:
+        return str(without_paths(value))
+
+
+def in_words(message: Message) -> dict[str, Any]:
+    """Tell a message as data, and as a sentence; of paths, the last part."""
+    message = without_paths(message)
+    return {**message.as_json(), "text": str(message)}
+
+
+def _with_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        if {"code", "params"} == value.keys():
+            return in_words(Message.from_json(value))
+        return {name: _with_words(each) for name, each in value.items()}
+    return [_with_words(each) for each in value] if isinstance(value, list) else value
+
+
 class JobSerializer(serializers.ModelSerializer[Job]):
     url = serializers.HyperlinkedIdentityField(view_name="api:job-detail")
     percent = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="0 to 100; null while the total is not known."
     )
+    message = MessageField(read_only=True, allow_null=True, help_text="Where it is.")
+    error = MessageField(read_only=True, allow_null=True, help_text="Why it failed.")
+    params = serializers.JSONField(
+        source="told_params", read_only=True, help_text="What it was told to do."
+    )
+    result = FactsField(read_only=True, help_text="What came of it.")
     created_by = serializers.SlugRelatedField[User](
         slug_field="username", read_only=True, allow_null=True
     )
@@ -196,7 +270,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
 
-class JobRequestSerializer(serializers.Serializer[Any]):
+class JobRequestSerializer(StrictSerializer):
     kind = serializers.ChoiceField(
         choices=[(Job.Kind.EMBED, "Embed what has no vector"), (Job.Kind.INDEX, "Build the index")]
     )
@@ -204,6 +278,7 @@ class JobRequestSerializer(serializers.Serializer[Any]):
 
 class FailureSerializer(serializers.ModelSerializer[Failure]):
     url = serializers.HyperlinkedIdentityField(view_name="api:failure-detail")
+    reason = MessageField(read_only=True)
 
     class Meta:
         model = Failure
@@ -226,6 +301,7 @@ class ModelSummarySerializer(serializers.ModelSerializer[ModelVersion]):
     """Which model it is, where it stands beside something else."""
 
     url = serializers.HyperlinkedIdentityField(view_name="api:model-detail")
+    reference = ReferenceField(read_only=True)
 
     class Meta:
         model = ModelVersion
@@ -261,34 +337,7 @@ class IndexVersionSerializer(serializers.ModelSerializer[IndexVersion]):
         read_only_fields = fields
 
 
-OUTCOMES = [
-    ("created", "A new picture"),
-    ("duplicate", "The same bytes were there already"),
-    ("rejected", "Not accepted; see error"),
-]
-
-
-class AdmissionSerializer(serializers.Serializer[Admission]):
-    """What became of one file."""
-
-    name = serializers.CharField(help_text="What the sender called the file.")
-    outcome = serializers.SerializerMethodField()
-    image = ImageSerializer(allow_null=True)
-    error = serializers.CharField(help_text="Why it was not accepted; empty if it was.")
-
-    @extend_schema_field(serializers.ChoiceField(choices=OUTCOMES))
-    def get_outcome(self, admission: Admission) -> str:
-        if admission.image is None:
-            return "rejected"
-        return "created" if admission.created else "duplicate"
-
-
-class UploadResultSerializer(serializers.Serializer[Any]):
-    results = AdmissionSerializer(many=True, help_text="One for each file, in the order sent.")
-    job = JobSerializer(allow_null=True, help_text="What embeds the new pictures, if any are new.")
-
-
-class TokenRequestSerializer(serializers.Serializer[Any]):
+class TokenRequestSerializer(StrictSerializer):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
 

@@ -1,6 +1,6 @@
 """The gallery for programs: validate, one service call, data out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
@@ -19,6 +19,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gallery.access import EVERY_IMAGE, require
 from gallery.api.answers import (
     QUEUED,
     QUEUED_AGAIN,
@@ -32,7 +33,7 @@ from gallery.api.filters import FailureFilterSet, ImageFilterSet, JobFilterSet
 from gallery.api.learning_serializers import JobMetricSerializer
 from gallery.api.pagination import OldestFirst, PicturePages
 from gallery.api.parsers import BoundedMultiPartParser
-from gallery.api.permissions import StaffOnly, StaffOrReadOnly
+from gallery.api.permissions import Needs, Permitted
 from gallery.api.problems import PICTURE_REJECTED, PICTURE_TOO_LARGE, ProblemError, ProblemKind
 from gallery.api.serializers import (
     CaptionSerializer,
@@ -42,20 +43,15 @@ from gallery.api.serializers import (
     IndexVersionSerializer,
     JobRequestSerializer,
     JobSerializer,
-    UploadResultSerializer,
-    UploadSerializer,
 )
+from gallery.api.strict import StrictView
+from gallery.api.upload_serializers import UploadResultSerializer, UploadSerializer
+from gallery.jobs.kinds import KINDS
 from gallery.models import Caption, Failure, Image, IndexVersion, Job
 from gallery.services import images, jobs, versions
 from gallery.services.jobs import JobError
 from gallery.services.versions import RollbackError
-from gallery.uploads import (
-    Admission,
-    Destination,
-    collection_named,
-    tags_named,
-    upload_limits,
-)
+from gallery.uploads.ingest import IngestResult, upload_limits
 from mlcore.errors import IndexFileError, IndexMismatchError
 
 JOB_STATE = ProblemKind(409, "job-state", gettext_noop("Not in this state"))
@@ -71,14 +67,21 @@ NOTHING_TO_ROLL_BACK_TO = ProblemKind(409, "nothing-before", gettext_noop("Nothi
 class ImageViewSet(mixins.DestroyModelMixin, Read):
     queryset = Image.objects.none()
     serializer_class = ImageSerializer
-    permission_classes = [StaffOrReadOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "create": ("gallery.add_image",),
+        "partial_update": (),
+        "destroy": (),
+    }
     pagination_class = PicturePages
     filterset_class = ImageFilterSet
     extra_problems: ClassVar[Extra] = {"create": {"422"}}
 
     def get_queryset(self) -> QuerySet[Image]:
         visible = Image.objects.visible_to(self.request.user)
-        return visible.with_details().select_related("owner")
+        details = visible.with_details().select_related("owner")
+        is_known = self.request.user.is_authenticated  # the public is told of no groups
+        return details.prefetch_related("groups") if is_known else details
 
     def get_parsers(self) -> Any:
         # The schema asks without a request; it names the content type with the operation.
@@ -102,18 +105,19 @@ class ImageViewSet(mixins.DestroyModelMixin, Read):
         is a problem (413 or 422) that names each file. The same bytes are stored once: sent again,
         they answer with the picture that is there.
         """
-        upload = UploadSerializer(data=request.data)
+        upload = UploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         data = upload.validated_data
         files = data["file"]
-        destination = _destination(data, person(request))
-        admissions, job = images.add_uploads(files, destination, captions=data.get("captions", ()))
-        if all(admission.image is None for admission in admissions):
-            raise _all_rejected(admissions, files)
-        result = {"results": admissions, "job": job}
-        answer = UploadResultSerializer(result, context=self.get_serializer_context()).data
-        is_new = any(admission.created for admission in admissions)
-        headers = {"Location": answer["results"][0]["image"]["url"]} if len(files) == 1 else None
+        destination = upload.destination(person(request))
+        results, job = images.add_uploads(files, destination, captions=data.get("captions", ()))
+        if all(result.image is None for result in results):
+            raise _all_rejected(results, files)
+        upload_result = {"results": results, "job": job}
+        answer = UploadResultSerializer(upload_result, context=self.get_serializer_context()).data
+        is_new = any(result.created for result in results)
+        first = answer["results"][0]["image"]
+        headers = {"Location": first["url"]} if first and len(files) == 1 else None
         return Response(answer, status=201 if is_new else 200, headers=headers)
 
     @extend_schema(
@@ -130,33 +134,35 @@ class ImageViewSet(mixins.DestroyModelMixin, Read):
     )
     def partial_update(self, request: Request, pk: int) -> Response:
         image = self.get_object()
-        changes = ImageChangesSerializer(data=request.data)
+        require_editable(person(request), image)
+        changes = ImageChangesSerializer(data=request.data, context=self.get_serializer_context())
         changes.is_valid(raise_exception=True)
         images.update_image(image, changes.validated_data)
         return Response(self.get_serializer(self.get_object()).data)
 
     def perform_destroy(self, instance: Image) -> None:
+        if not Image.objects.deletable_by(self.request.user).filter(pk=instance.pk).exists():
+            require(person(self.request), "gallery.delete_image")
         images.delete_images([instance])
 
 
-def _destination(data: Mapping[str, Any], user: User) -> Destination:
-    """Say where the files go; a collection or a tag that is new is made now."""
-    return Destination(
-        uploader=user,
-        owner=user,
-        visibility=data["visibility"],
-        collection=collection_named(data.get("collection", "")),
-        tags=tuple(tags_named(data.get("tags", []))),
-    )
+def require_editable(user: User, image: Image) -> None:
+    """Let nobody change a picture who may only see it.
+
+    Raises:
+        PermissionDenied: it is somebody else's.
+    """
+    if not Image.objects.editable_by(user).filter(pk=image.pk).exists():
+        require(user, "gallery.change_image")
 
 
-def _all_rejected(admissions: Sequence[Admission], files: Sequence[Any]) -> ProblemError:
+def _all_rejected(results: Sequence[IngestResult], files: Sequence[Any]) -> ProblemError:
     limit = upload_limits().max_bytes
     kind = PICTURE_TOO_LARGE if any(file.size > limit for file in files) else PICTURE_REJECTED
     errors: dict[str, list[str]] = {}
-    for admission in admissions:
-        errors.setdefault(admission.name, []).append(admission.error)
-    return ProblemError(kind, " ".join(admission.error for admission in admissions), errors)
+    for result in results:
+        errors.setdefault(result.name, []).append(str(result.error))
+    return ProblemError(kind, " ".join(str(result.error) for result in results), errors)
 
 
 @extend_schema_view(
@@ -169,12 +175,17 @@ def _all_rejected(admissions: Sequence[Admission], files: Sequence[Any]) -> Prob
 @extend_schema(
     parameters=[OpenApiParameter("image_pk", int, OpenApiParameter.PATH, description="Picture.")]
 )
-class CaptionViewSet(viewsets.ModelViewSet[Caption]):
+class CaptionViewSet(StrictView, viewsets.ModelViewSet[Caption]):
     """Captions of one picture. To change their order, send all of them to the picture."""
 
     queryset = Caption.objects.none()
     serializer_class = CaptionSerializer
-    permission_classes = [StaffOrReadOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "create": (),
+        "partial_update": (),
+        "destroy": (),
+    }
     pagination_class = None
     http_method_names = ["get", "post", "patch", "delete"]
     lookup_value_converter = "int"
@@ -183,16 +194,29 @@ class CaptionViewSet(viewsets.ModelViewSet[Caption]):
         visible = Image.objects.visible_to(self.request.user)
         return get_object_or_404(visible, pk=self.kwargs["image_pk"])
 
+    def editable_image(self) -> Image:
+        image = self.image()
+        require_editable(person(self.request), image)
+        return image
+
     def get_queryset(self) -> QuerySet[Caption]:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
         return self.image().captions.all()
 
     def perform_create(self, serializer: Any) -> None:
-        serializer.instance = images.add_caption(self.image(), serializer.validated_data["text"])
+        serializer.instance = images.add_caption(
+            self.editable_image(), serializer.validated_data["text"]
+        )
 
     def perform_update(self, serializer: Any) -> None:
-        serializer.save(source=Caption.Source.PERSON)
+        caption = serializer.instance
+        self.editable_image()
+        images.change_caption(caption, serializer.validated_data.get("text", caption.text))
+
+    def perform_destroy(self, instance: Caption) -> None:
+        self.editable_image()
+        images.delete_caption(instance)
 
 
 @extend_schema_view(
@@ -200,17 +224,41 @@ class CaptionViewSet(viewsets.ModelViewSet[Caption]):
     retrieve=extend_schema(summary="Read one job: its state and progress"),
 )
 class JobViewSet(Read):
-    queryset = Job.objects.select_related("created_by")
+    queryset = Job.objects.none()
     serializer_class = JobSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": (),
+        "retrieve": (),
+        "metrics": (),
+        "create": (),
+        "cancel": (),
+        "retry": (),
+    }
     filterset_class = JobFilterSet
     problem_kinds: ClassVar[Problems] = {JobError: JOB_STATE}
     extra_problems: ClassVar[Extra] = {"cancel": {"409"}, "retry": {"409"}}
+    lists = ("list", "metrics")
+    without_body = ("cancel", "retry")
+
+    def get_queryset(self) -> QuerySet[Job]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return Job.objects.visible_to(person(self.request)).select_related("created_by")
+
+    def changeable(self) -> Job:
+        """Fetch the job of the address; raises PermissionDenied where it is only to be watched."""
+        job: Job = self.get_object()
+        user = person(self.request)
+        if not Job.objects.changeable_by(user).filter(pk=job.pk).exists():
+            require(user, "gallery.change_job")
+        return job
 
     @extend_schema(summary="Start work", request=JobRequestSerializer, responses=QUEUED)
     def create(self, request: Request) -> Response:
         wanted = JobRequestSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
+        require(person(request), KINDS[wanted.validated_data["kind"]].permission)
         if wanted.validated_data["kind"] == Job.Kind.INDEX:
             return job_answer(self, versions.request_rebuild(user=person(request)))
         job = jobs.start(Job.Kind.EMBED, user=person(request), key=Job.Kind.EMBED)
@@ -221,7 +269,7 @@ class JobViewSet(Read):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
-        jobs.cancel(self.get_object())
+        jobs.cancel(self.changeable())
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
@@ -232,7 +280,7 @@ class JobViewSet(Read):
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
-        return job_answer(self, jobs.retry(self.get_object(), user=person(request)))
+        return job_answer(self, jobs.retry(self.changeable(), user=person(request)))
 
     @extend_schema(
         operation_id="jobs_metrics",
@@ -254,10 +302,22 @@ class JobViewSet(Read):
 class FailureViewSet(Read):
     queryset = Failure.objects.select_related("job")
     serializer_class = FailureSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": (
+            "gallery.view_failure",
+            EVERY_IMAGE,
+        ),
+        "retrieve": (
+            "gallery.view_failure",
+            EVERY_IMAGE,
+        ),
+        "retry": ("gallery.change_failure",),
+    }
     filterset_class = FailureFilterSet
     problem_kinds: ClassVar[Problems] = {JobError: JOB_STATE}
     extra_problems: ClassVar[Extra] = {"retry": {"409"}}
+    without_body = ("retry",)
 
     @extend_schema(
         operation_id="failures_retry",
@@ -277,13 +337,21 @@ class FailureViewSet(Read):
 class IndexVersionViewSet(Read):
     queryset = IndexVersion.objects.select_related("model_version")
     serializer_class = IndexVersionSerializer
-    permission_classes = [StaffOnly]
+    permission_classes = [Permitted]
+    needs: ClassVar[Needs] = {
+        "list": ("gallery.view_indexversion",),
+        "retrieve": ("gallery.view_indexversion",),
+        "activate": ("gallery.change_indexversion",),
+        "rollback": ("gallery.change_indexversion",),
+        "rebuild": ("gallery.add_indexversion",),
+    }
     problem_kinds: ClassVar[Problems] = {
         IndexFileError: INDEX_CANNOT_SERVE,
         IndexMismatchError: INDEX_CANNOT_SERVE,
         RollbackError: NOTHING_TO_ROLL_BACK_TO,
     }
     extra_problems: ClassVar[Extra] = {"activate": {"409"}, "rollback": {"409"}}
+    without_body = ("activate", "rebuild", "rollback")
 
     @extend_schema(
         operation_id="indexes_activate", summary="Make an index live, forward or back", request=None

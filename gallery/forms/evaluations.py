@@ -15,7 +15,10 @@ from mlcore.errors import ContextVisionError
 class EvaluationForm(forms.Form):
     protocol = forms.ChoiceField(label=_("Protocol"), choices=lambda: evaluations.PROTOCOLS)
     split = forms.ChoiceField(
-        label=_("Part"), required=False, choices=lambda: evaluations.SPLITS, initial="held-out"
+        label=_("Part"),
+        required=False,
+        choices=lambda: evaluations.SPLITS,
+        initial=evaluations.SPLITS[0][0],
     )
     collection = ExistingCollectionField(
         label=_("Collection"), empty_label=_("All pictures with captions")

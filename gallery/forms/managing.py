@@ -3,13 +3,16 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from gallery.forms.audience import AUDIENCES, AudienceForm
 from gallery.forms.fields import ExistingCollectionField, read_ids
-from gallery.forms.pictures import AUDIENCES, CollectionField, TagsField, read_lines
+from gallery.forms.pictures import CollectionField, TagsField, read_lines
 from gallery.models import Caption, Image, Job, Tag
+from gallery.selectors import known_collections
 from gallery.services.bulk import Change
 from gallery.services.images import set_captions
 
@@ -39,6 +42,12 @@ class ManagedFilterForm(forms.Form):
     job = forms.ModelChoiceField(
         queryset=Job.objects.all(), required=False, widget=forms.HiddenInput
     )
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        collection = self.fields["collection"]
+        assert isinstance(collection, ExistingCollectionField)  # noqa: S101  (for mypy)
+        collection.queryset = known_collections(user)
 
     def apply(self, images: QuerySet[Image]) -> QuerySet[Image]:
         self.is_valid()
@@ -94,7 +103,7 @@ class ChosenForm(forms.Form):
         return list(data.getlist("image"))
 
 
-class BulkForm(forms.Form):
+class BulkForm(AudienceForm):
     """What is done with each of the chosen pictures; what is left empty stays as it is."""
 
     add_tags = TagsField(label=_("Add tags"))
@@ -106,6 +115,10 @@ class BulkForm(forms.Form):
         required=False,
         choices=[("", _("As it is")), *AUDIENCES],
     )
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.offer_groups(user)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -126,6 +139,7 @@ class BulkForm(forms.Form):
             collection=data["collection"],
             no_collection=data["no_collection"],
             visibility=data["visibility"],
+            groups=self.chosen_groups,
         )
 
 

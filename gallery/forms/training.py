@@ -1,7 +1,7 @@
 """Teaching a model the pictures and words that are here."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
@@ -13,9 +13,8 @@ from gallery.models import Job, ModelVersion
 from gallery.selectors import working_model
 from gallery.services import training
 from mlcore.errors import ContextVisionError
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
+from mlcore.training.config import OPTIONS
+from mlcore.training.options import Option
 
 TUNE = {
     "heads": (
@@ -41,9 +40,6 @@ TUNE = {
 }
 """What is trained, and one sentence about each."""
 
-ROBUST_MIXES = (0.25, 0.5, 0.75)
-"""Shares of the tuned weights that are tried against the base's."""
-
 
 def _tune_choices() -> Iterable[tuple[str, Any]]:
     return [
@@ -52,24 +48,39 @@ def _tune_choices() -> Iterable[tuple[str, Any]]:
     ]
 
 
-def _number(label: "_StrPromise", help_text: "_StrPromise", **options: Any) -> forms.FloatField:
-    return forms.FloatField(
-        label=label,
-        required=False,
-        help_text=help_text,
-        widget=forms.NumberInput(attrs={"step": "any", "placeholder": _("recommended")}),
-        **options,
-    )
+PAGE_OPTIONS = {name: option for name, option in OPTIONS.items() if option.on_page}
+"""What the page shows of the recipe; the command line and the API take the rest too."""
 
 
-def _whole(label: "_StrPromise", help_text: "_StrPromise", **options: Any) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=label,
-        required=False,
-        help_text=help_text,
-        widget=forms.NumberInput(attrs={"placeholder": _("recommended")}),
-        **options,
-    )
+def _option_field(name: str, option: Option) -> forms.Field:
+    """Make the field of the form for an option; what is left empty is as recommended."""
+    shared: dict[str, Any] = {
+        "label": _(option.label),
+        "help_text": _(option.help),
+        "required": False,
+    }
+    if option.type is bool or option.ticked is not None:
+        return forms.BooleanField(**shared)
+    hint = {} if option.optional else {"placeholder": _("recommended")}
+    least = option.above if option.least is None else option.least
+    shared |= {
+        "min_value": least,
+        "max_value": option.most,
+        "validators": [_checked(name, option)],
+    }
+    if option.type is int:
+        return forms.IntegerField(**shared, widget=forms.NumberInput(attrs=hint))
+    return forms.FloatField(**shared, widget=forms.NumberInput(attrs={"step": "any", **hint}))
+
+
+def _checked(name: str, option: Option) -> Callable[[Any], None]:
+    def validate(value: Any) -> None:
+        try:
+            option.check(name, value)
+        except ContextVisionError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    return validate
 
 
 class FineTuneForm(forms.Form):
@@ -88,66 +99,40 @@ class FineTuneForm(forms.Form):
         max_length=120,
         help_text=_("What the new model is called; empty for the old name and the date."),
     )
-    epochs = _whole(_("Epochs"), _("Passes over all pictures."), min_value=1, max_value=10_000)
-    batch_size = _whole(
-        _("Batch size"),
-        _("Pairs compared at a time; more is better, and needs more memory."),
-        min_value=2,
-        max_value=100_000,
-    )
-    learning_rate = _number(
-        _("Learning rate"),
-        _("How far each step goes. Too high wrecks what the model knew; the gate then refuses it."),
-        min_value=1e-8,
-        max_value=1.0,
-    )
-    patience = forms.IntegerField(
-        label=_("Patience"),
-        required=False,
-        min_value=1,
-        max_value=10_000,
-        help_text=_("Stop after so many epochs without a better result; empty to run to the end."),
-    )
-    hard_negatives = forms.BooleanField(
-        label=_("Hard negatives"),
-        required=False,
-        help_text=_(
-            "Also show captions with a colour, number, place or role changed, to be refused."
-        ),
-    )
-    robust_mixing = forms.BooleanField(
-        label=_("Mix with the old model"),
-        required=False,
-        help_text=_("Try means of old and new weights and keep the best; forgets less."),
-    )
-
-    ADVANCED = (
-        "epochs", "batch_size", "learning_rate", "patience", "hard_negatives", "robust_mixing",
-    )  # fmt: skip
-    _RECIPE = ("epochs", "batch_size", "learning_rate", "patience")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= {name: _option_field(name, each) for name, each in PAGE_OPTIONS.items()}
         live = working_model()
         if live is not None:
             self.fields["base"].initial = live.pk
 
     def advanced(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.ADVANCED]
+        """What is typed of the recipe; the page folds it away."""
+        return [self[name] for name in PAGE_OPTIONS if not self._is_ticked(name)]
+
+    def ticks(self) -> list[forms.BoundField]:
+        """What is ticked of it."""
+        return [self[name] for name in PAGE_OPTIONS if self._is_ticked(name)]
+
+    def _is_ticked(self, name: str) -> bool:
+        return isinstance(self.fields[name], forms.BooleanField)
 
     @property
     def has_advanced_input(self) -> bool:
         """Tell whether something in the folded part was filled in, or is at fault."""
-        return any(field.errors or (self.is_bound and field.data) for field in self.advanced())
+        return any(
+            field.errors or (self.is_bound and field.data)
+            for field in self.advanced() + self.ticks()
+        )
 
     def start(self, user: User) -> Job | None:
         """Queue the training; where it cannot begin, the form says why."""
         data = self.cleaned_data
-        recipe = {name: data[name] for name in self._RECIPE if data[name] is not None}
-        if data["hard_negatives"]:
-            recipe["hard_negatives"] = True
-        if data["robust_mixing"]:
-            recipe["robust_mixes"] = list(ROBUST_MIXES)
+        recipe = {name: data[name] for name in PAGE_OPTIONS if data[name] not in (None, False)}
+        for name in recipe:
+            if PAGE_OPTIONS[name].ticked is not None:
+                recipe[name] = list(PAGE_OPTIONS[name].ticked)
         params = training.TrainingParams(
             name=data["name"],
             base=data["base"].pk,

@@ -5,6 +5,8 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from gallery.access import require
+from gallery.jobs.kinds import KINDS
 from gallery.models import Failure, Job
 from gallery.services import jobs, versions
 
@@ -15,6 +17,8 @@ class StartJobForm(forms.Form):
     kind = forms.ChoiceField(choices=[(Job.Kind.EMBED, _("Embed")), (Job.Kind.INDEX, _("Index"))])
 
     def start(self, user: User) -> Job:
+        """Raises PermissionDenied where this person may start none of this kind."""
+        require(user, KINDS[self.cleaned_data["kind"]].permission)
         if self.cleaned_data["kind"] == Job.Kind.INDEX:
             return versions.request_rebuild(user=user)
         return jobs.start(Job.Kind.EMBED, user=user, key=Job.Kind.EMBED)

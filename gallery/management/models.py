@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 
 from gallery.models import ModelVersion
 from gallery.selectors import working_model
+from mlcore.encoders import shared_encoder
 from mlcore.errors import ContextVisionError
-from mlcore.shared import shared_encoder
 
 MODEL_HELP = (
     "number, name or fingerprint of a model, or 'starter', a CLIP name on the hub, a folder"
@@ -45,7 +45,7 @@ def model_named(name: str | None) -> ModelVersion:
         raise CommandError(f"Several models are called {name!r}; name one by its number: {numbers}")
     if found:
         return found[0]
-    encoder = shared_encoder(name, device=settings.CONTEXTVISION_DEVICE)
+    encoder = shared_encoder(name, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
     return ModelVersion.objects.for_encoder(encoder)
 
 

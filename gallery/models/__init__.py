@@ -1,19 +1,30 @@
+from gallery.models.audit import AuditEvent
+from gallery.models.bias import IndexBias
 from gallery.models.chunk import EmbeddingChunk, EmbeddingPlan
 from gallery.models.embedding import ImageEmbedding
 from gallery.models.evaluation import Evaluation, SavedQuery, SavedQuerySet
 from gallery.models.event import JobEvent
 from gallery.models.failure import Failure
 from gallery.models.image import Caption, Collection, Image, Tag
-from gallery.models.incoming import IncomingFile
 from gallery.models.job import Job
 from gallery.models.metric import JobMetric
 from gallery.models.promotion import Promotion
 from gallery.models.recall import RecallTally
+from gallery.models.resumable_upload import ResumableUpload
 from gallery.models.saved_search import SavedSearch
+from gallery.models.sentence import (
+    SentenceChange,
+    SentenceEmbedding,
+    SentenceModel,
+    SentenceReading,
+)
+from gallery.models.sync import SyncedFile, SyncSource, VanishedPicture
+from gallery.models.text import ImageText, Lexeme, StaleText
 from gallery.models.version import IndexVersion, ModelVersion
 from gallery.models.worker import MaintenanceTurn, WorkerPulse
 
 __all__ = [
+    "AuditEvent",
     "Caption",
     "Collection",
     "EmbeddingChunk",
@@ -22,18 +33,29 @@ __all__ = [
     "Failure",
     "Image",
     "ImageEmbedding",
-    "IncomingFile",
+    "ImageText",
+    "IndexBias",
     "IndexVersion",
     "Job",
     "JobEvent",
     "JobMetric",
+    "Lexeme",
     "MaintenanceTurn",
     "ModelVersion",
     "Promotion",
     "RecallTally",
+    "ResumableUpload",
     "SavedQuery",
     "SavedQuerySet",
     "SavedSearch",
+    "SentenceChange",
+    "SentenceEmbedding",
+    "SentenceModel",
+    "SentenceReading",
+    "StaleText",
+    "SyncSource",
+    "SyncedFile",
     "Tag",
+    "VanishedPicture",
     "WorkerPulse",
 ]

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
 from gallery.models.image import Image
+from gallery.models.vectors import checksum, lock_writers, pack, unpack
 from gallery.models.version import ModelVersion
 from mlcore.config import FloatMatrix, IdVector
 
@@ -19,6 +20,11 @@ ids, so that "later than this id" never passes over a row that was slow to commi
 
 _READ_CHUNK = 2_000
 """Rows fetched at a time; 2,000 vectors of 512 are 4 MB."""
+
+IN_SAMPLE = 256
+"""Vectors by which words and pictures in one query are balanced."""
+DRAWN_FOR_SAMPLE = 4 * IN_SAMPLE
+"""Row numbers tried for them: some rows are gone."""
 
 
 class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
@@ -37,9 +43,7 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         """
         rows = dict(zip(image_ids, vectors, strict=True))
         with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITERS_LOCK])
+            lock_writers(_WRITERS_LOCK)
             # Locked against deletion until the vectors are in.
             images = Image.objects.select_for_update(no_key=True).filter(pk__in=rows)
             present = sorted(images.order_by("pk").values_list("pk", flat=True))
@@ -48,7 +52,8 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
                     ImageEmbedding(
                         image_id=image_id,
                         model_version_id=version.vectors_version_id,
-                        vector=np.ascontiguousarray(rows[image_id], dtype="<f4").tobytes(),
+                        vector=(packed := pack(rows[image_id])),
+                        checksum=checksum(packed),
                     )
                     for image_id in present
                 ],
@@ -57,7 +62,13 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         return len(present)
 
     def by_picture(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield picture ids, ascending, with their vectors, float32 of shape (dim,).
+        """Yield picture ids, ascending, with their vectors, float32 of shape (dim,); as
+        :meth:`in_chunks`."""
+        for ids, vectors in self.in_chunks():
+            yield from zip(ids.tolist(), vectors, strict=True)
+
+    def in_chunks(self) -> Iterator[tuple[IdVector, FloatMatrix]]:
+        """Yield picture ids, ascending, with their vectors, float32 of shape (n, dim).
 
         All rows must be of one model version. Memory is that of one chunk; what is written
         meanwhile may be seen or not.
@@ -68,9 +79,22 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
             chunk = list(rows.values_list("image_id", "vector")[:_READ_CHUNK])
             if not chunk:
                 return
-            for image_id, vector in chunk:
-                yield image_id, np.frombuffer(bytes(vector), dtype="<f4").astype(np.float32)
-            last = chunk[-1][0]
+            ids, stored = zip(*chunk, strict=True)
+            yield np.array(ids, dtype=np.int64), unpack([bytes(vector) for vector in stored])
+            last = ids[-1]
+
+    def sample(self) -> FloatMatrix:
+        """Return about :data:`IN_SAMPLE` vectors, always about the same, float32 of shape (n, dim).
+
+        All rows must be of one model version.
+        """
+        last = self.aggregate(last=models.Max("pk"))["last"] or 0
+        numbers = np.linspace(1, last, min(DRAWN_FOR_SAMPLE, last)).astype(np.int64)
+        _, drawn, _ = self.filter(pk__in=numbers.tolist()).matrix()
+        if len(drawn) < IN_SAMPLE:
+            first = self.order_by("pk").values_list("pk", flat=True)[:IN_SAMPLE]
+            _, drawn, _ = self.filter(pk__in=list(first)).matrix()
+        return drawn[:: max(1, len(drawn) // IN_SAMPLE)][:IN_SAMPLE]
 
     def matrix(self) -> tuple[IdVector, FloatMatrix, int]:
         """Read picture ids, their vectors and the highest row id, in the order of row ids.
@@ -87,17 +111,12 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
             ids.append(image_id)
             pending.append(bytes(vector))
             if len(pending) == _READ_CHUNK:
-                chunks.append(_unpack(pending))
+                chunks.append(unpack(pending))
                 pending = []
         if pending:
-            chunks.append(_unpack(pending))
+            chunks.append(unpack(pending))
         vectors = np.concatenate(chunks) if chunks else np.empty((0, 0), dtype=np.float32)
         return np.asarray(ids, dtype=np.int64), vectors, watermark
-
-
-def _unpack(vectors: list[bytes]) -> FloatMatrix:
-    flat = np.frombuffer(b"".join(vectors), dtype="<f4").astype(np.float32, copy=False)
-    return flat.reshape(len(vectors), -1)
 
 
 class ImageEmbedding(models.Model):
@@ -111,6 +130,12 @@ class ImageEmbedding(models.Model):
         related_name="embeddings",
     )
     vector = models.BinaryField(_("vector"), help_text=_("float32, little-endian, unit length."))
+    checksum = models.PositiveBigIntegerField(
+        _("checksum"),
+        null=True,
+        editable=False,
+        help_text=_("CRC-32 of the vector; nothing where it was made before they were kept."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     objects = ImageEmbeddingQuerySet.as_manager()

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from gallery.models.fields import MessageField
 from gallery.models.image import Image
 from gallery.models.job import Job
 from gallery.models.version import ModelVersion
@@ -28,9 +29,7 @@ class Evaluation(models.Model):
         related_name="evaluations",
     )
     protocol = models.CharField(_("protocol"), max_length=40)
-    dataset = models.CharField(
-        _("dataset"), max_length=200, help_text=_("What the pictures are called.")
-    )
+    dataset = MessageField(_("dataset"), help_text=_("What the pictures are called."))
     data_sha256 = models.CharField(
         _("data sha256"), max_length=64, help_text=_("Over pictures and captions.")
     )
@@ -64,6 +63,11 @@ class Evaluation(models.Model):
             "dataset": self.dataset,
             "protocol": self.protocol,
         }
+
+    @property
+    def is_of_gallery(self) -> bool:
+        """Tell whether its pictures are of the gallery: these are named by their ids."""
+        return bool(self.dataset.code != "data.folder")
 
 
 class SavedQuerySet(models.Model):

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from gallery.models.fields import MessageField
 from gallery.models.job import Job
 
 
@@ -11,7 +12,7 @@ class JobEvent(models.Model):
         Job, verbose_name=_("job"), on_delete=models.CASCADE, related_name="events"
     )
     at = models.DateTimeField(_("at"), auto_now_add=True)
-    text = models.CharField(_("text"), max_length=300)
+    message = MessageField(_("message"))
 
     class Meta:
         verbose_name = _("job event")
@@ -19,4 +20,4 @@ class JobEvent(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.message)

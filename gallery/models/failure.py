@@ -4,8 +4,10 @@ from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from gallery.models.fields import MessageField
 from gallery.models.image import GIVE_UP_AFTER, Image
 from gallery.models.job import Job
+from mlcore.i18n import Message
 
 
 class FailureQuerySet(models.QuerySet["Failure"]):
@@ -13,7 +15,7 @@ class FailureQuerySet(models.QuerySet["Failure"]):
         self,
         stage: "Failure.Stage",
         item: str,
-        reason: str,
+        reason: Message,
         *,
         job: Job | None = None,
         image: Image | None = None,
@@ -30,7 +32,7 @@ class FailureQuerySet(models.QuerySet["Failure"]):
             )
 
     def set_aside(
-        self, stage: "Failure.Stage", item: str, reason: str, *, job: Job, image: Image
+        self, stage: "Failure.Stage", item: str, reason: Message, *, job: Job, image: Image
     ) -> None:
         """Note a failure after which the item is left alone until a person retries it."""
         self.update_or_create(
@@ -55,7 +57,7 @@ class Failure(models.Model):
 
     stage = models.CharField(_("stage"), max_length=8, choices=Stage)
     item = models.CharField(_("item"), max_length=300, help_text=_("File name or picture."))
-    reason = models.TextField(_("reason"))
+    reason = MessageField(_("reason"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
     job = models.ForeignKey(
         "gallery.Job",
@@ -94,4 +96,4 @@ class Failure(models.Model):
         """Tell whether it is known where the item came from, so that it can be tried again."""
         if self.stage == self.Stage.EMBED:
             return self.image_id is not None
-        return self.job is not None and "path" in self.job.params
+        return self.job is not None and not self.job.params.keys().isdisjoint({"path", "source"})

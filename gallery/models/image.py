@@ -1,28 +1,38 @@
 """Pictures and the words that belong to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
-from django.db import models
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from gallery.addresses import picture_address
+from gallery.access import has_perm, sees_everything
+from gallery.rendering.addresses import picture_address
+from mlcore.i18n import Message
+from mlcore.imaging.renditions import Credit
 
 if TYPE_CHECKING:
     from gallery.models.version import ModelVersion
 
 
+NO_CREDIT = Credit()
 GIVE_UP_AFTER = 3
 """Failed attempts at a picture after which it is left alone until a person retries it."""
 
 
 class Visibility(models.TextChoices):
+    """Who sees a picture, besides its owner and those who see every picture."""
+
     PUBLIC = "public", _("Public")
+    SIGNED_IN = "signed-in", _("Signed in")
+    GROUPS = "groups", _("Groups")
     PRIVATE = "private", _("Private")
 
 
@@ -31,12 +41,12 @@ class Split(models.TextChoices):
 
     NONE = "", _("None")
     TRAIN = "train", _("Train")
-    VALIDATION = "val", _("Validation")
+    VALIDATION = "validation", _("Validation")
     TEST = "test", _("Test")
 
 
 class Colour(models.TextChoices):
-    """The colour that stands out of a picture; the names are those of ``mlcore.colours``."""
+    """The colour that stands out of a picture; named as in ``mlcore.imaging.colours``."""
 
     RED = "red", _("Red")
     ORANGE = "orange", _("Orange")
@@ -50,6 +60,19 @@ class Colour(models.TextChoices):
     WHITE = "white", _("White")
     GREY = "grey", _("Grey")
     BLACK = "black", _("Black")
+
+
+class TakenFrom(models.TextChoices):
+    """Who says when a picture was taken; named as in ``mlcore.metadata.photo``."""
+
+    NOBODY = "", _("Not said")
+    CAMERA = "camera", _("The camera")
+    DIGITIZED = "digitized", _("When it was digitized")
+    XMP = "xmp", _("XMP in its file")
+    IPTC = "iptc", _("IPTC in its file")
+    TEXT = "text", _("Text in its file")
+    NAME = "name", _("The file's name")
+    LISTING = "listing", _("The data set")
 
 
 class Orientation(models.TextChoices):
@@ -74,7 +97,7 @@ class Collection(models.Model):
 
 
 class Tag(models.Model):
-    name = models.CharField(_("name"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=100, unique=True)
 
     class Meta:
         verbose_name = _("tag")
@@ -100,18 +123,50 @@ MOMENT = Coalesce("taken_at", "created_at")
 class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: User | AnonymousUser | None) -> Self:
         """Keep what this person may see. Every page, answer and file goes through here."""
-        if user is not None and user.is_staff:
+        if sees_everything(user):
             return self
-        public = Q(visibility=Visibility.PUBLIC)
-        if user is None or not user.is_authenticated:
-            return self.filter(public)
-        return self.filter(public | Q(owner=user))
+        seen = Q(visibility=Visibility.PUBLIC)
+        if user is not None and user.is_authenticated:
+            shared = Image.groups.through.objects.filter(group__in=user.groups.all())
+            by_group = Q(visibility=Visibility.GROUPS, pk__in=shared.values("image"))
+            seen |= Q(visibility=Visibility.SIGNED_IN) | Q(owner=user) | by_group
+        return self.filter(seen)
 
     def editable_by(self, user: User | AnonymousUser | None) -> Self:
-        """Keep what this person may describe, share and delete: his own, or all for staff."""
+        """Keep what this person may describe and share: his own, or all that editors see."""
+        return self._own_or_with("gallery.change_image", user)
+
+    def deletable_by(self, user: User | AnonymousUser | None) -> Self:
+        return self._own_or_with("gallery.delete_image", user)
+
+    def _own_or_with(self, permission: str, user: User | AnonymousUser | None) -> Self:
         if user is None or not user.is_authenticated:
             return self.none()
-        return self if user.is_staff else self.filter(owner=user)
+        return self.visible_to(user) if has_perm(user, permission) else self.filter(owner=user)
+
+    def show_to(self, visibility: str, groups: Iterable[Group] = ()) -> list[int]:
+        """Let these pictures be seen by others from now on; return the ids of those of which that
+        is a change. ``groups`` matter where they are to see them, and are forgotten otherwise."""
+        wanted = {group.pk for group in groups} if visibility == Visibility.GROUPS else set()
+        before = dict(self.order_by("pk").values_list("pk", "visibility"))
+        links = Image.groups.through.objects.filter(image__in=before)
+        shown: dict[int, set[int]] = {}
+        for image, group in links.values_list("image_id", "group_id"):
+            shown.setdefault(image, set()).add(group)
+        changed = [
+            pk
+            for pk, seen_by in before.items()
+            if seen_by != visibility or shown.get(pk, set()) != wanted
+        ]
+        with transaction.atomic():
+            Image.objects.filter(pk__in=changed).update(visibility=visibility)
+            links.filter(image__in=changed).delete()
+            Image.groups.through.objects.bulk_create(
+                Image.groups.through(image_id=pk, group_id=group)
+                for pk in changed
+                for group in sorted(wanted)
+            )
+        return changed
 
     def missing_embeddings(self, version: "ModelVersion") -> Self:
         """Keep what has no vector of this model yet and has not failed for good."""
@@ -159,7 +214,7 @@ class Image(models.Model):
         help_text=_("Where it came from: a file name or an import path."),
     )
     split = models.CharField(
-        _("split"), max_length=5, choices=Split, default=Split.NONE, blank=True
+        _("split"), max_length=10, choices=Split, default=Split.NONE, blank=True
     )
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="images")
     collection = models.ForeignKey(
@@ -171,6 +226,30 @@ class Image(models.Model):
         related_name="images",
     )
     taken_at = models.DateTimeField(_("taken at"), null=True, blank=True)
+    taken_from = models.CharField(
+        _("dated by"),
+        max_length=9,
+        choices=TakenFrom,
+        blank=True,
+        editable=False,
+        help_text=_("Who says when it was taken."),
+    )
+    creator = models.CharField(_("creator"), max_length=200, blank=True, db_index=True)
+    credit = models.CharField(
+        _("credit"), max_length=200, blank=True, help_text=_("Who is to be named with it.")
+    )
+    copyright = models.CharField(_("copyright"), max_length=300, blank=True)
+    place = models.CharField(
+        _("place"), max_length=200, blank=True, help_text=_("In words, as the file says it.")
+    )
+    camera = models.CharField(_("camera"), max_length=100, blank=True, db_index=True)
+    notes = models.JSONField(
+        _("notes"),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text=_("What was odd about its file."),
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("owner"),
@@ -200,7 +279,14 @@ class Image(models.Model):
         help_text=_("The job that imported it."),
     )
     visibility = models.CharField(
-        _("visibility"), max_length=8, choices=Visibility, default=Visibility.PUBLIC, db_index=True
+        _("visibility"), max_length=10, choices=Visibility, default=Visibility.PUBLIC, db_index=True
+    )
+    groups = models.ManyToManyField(
+        Group,
+        verbose_name=_("groups"),
+        blank=True,
+        related_name="images",
+        help_text=_("Whose members see the picture, where it is for groups."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -215,6 +301,10 @@ class Image(models.Model):
         verbose_name = _("image")
         verbose_name_plural = _("images")
         ordering = ["-id"]
+        permissions = [
+            ("view_every_image", "Can see every image, whoever it is for"),
+            ("view_image_origin", "Can see an image's owner, source and original file"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="image_sha256_is_hex", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")
@@ -255,12 +345,15 @@ class Image(models.Model):
         return f"renditions/{self.sha256[:2]}/{self.sha256}"
 
     @property
-    def admitted_names(self) -> tuple[str, str]:
+    def ingested_names(self) -> tuple[str, str]:
         """Storage names of what was made when the picture came in."""
         return self.display_name, self.thumbnail_name
 
-    def rendition_name(self, side: int, kind: str) -> str:
+    def rendition_name(self, side: int, kind: str, credit: Credit = NO_CREDIT) -> str:
         """Storage name of the picture at one of ``RENDITION_SIDES`` in one of the formats."""
+        if credit:
+            said = sha256("\0".join(astuple(credit)).encode()).hexdigest()
+            return f"{self._renditions}-{side}-{said[:8]}.{kind}"
         if kind == "webp" and side == self.RENDITION_SIDES[-1]:
             return self.display_name
         if kind == "webp" and side == self.RENDITION_SIDES[1]:
@@ -268,13 +361,24 @@ class Image(models.Model):
         return f"{self._renditions}-{side}.{kind}"
 
     @property
+    def credit_line(self) -> Credit:
+        """What its served files say of whoever made it, where the settings ask for that."""
+        return Credit(self.creator, self.copyright)
+
+    @property
     def rendition_names(self) -> list[str]:
         """Storage names of everything that may have been made of the picture."""
         return [
-            self.rendition_name(side, kind)
+            self.rendition_name(side, kind, credit)
             for side in self.RENDITION_SIDES
             for kind in self.RENDITION_FORMATS
+            for credit in {NO_CREDIT, self.credit_line}
         ]
+
+    @property
+    def remarks(self) -> list[Message]:
+        """What was odd about its file, to be put into words."""
+        return [Message.from_json(note) for note in self.notes]
 
     known_sentences: Sequence[str] | None = None
     """The captions, where they were fetched for many pictures at once; see ``sentences``."""
@@ -304,7 +408,7 @@ class Caption(models.Model):
     image = models.ForeignKey(
         Image, verbose_name=_("image"), on_delete=models.CASCADE, related_name="captions"
     )
-    text = models.CharField(_("text"), max_length=1000)
+    text = models.CharField(_("text"), max_length=5000)
     order = models.PositiveSmallIntegerField(_("order"), default=0)
     source = models.CharField(_("source"), max_length=8, choices=Source, default=Source.PERSON)
 

@@ -2,14 +2,19 @@
 
 import uuid
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from gallery.models.fields import MessageField
+from mlcore.i18n import Message
 
 LEASE = timedelta(seconds=60)
 """How long a worker owns a job without a sign of life; four heartbeats fit in."""
@@ -17,11 +22,23 @@ HEARTBEAT = timedelta(seconds=15)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: User) -> Self:
+        """Keep those that this person may watch: those he began, or all."""
+        return self._own_or_with("gallery.view_job", user)
+
+    def changeable_by(self, user: User) -> Self:
+        """Keep those that this person may stop and repeat."""
+        return self._own_or_with("gallery.change_job", user)
+
+    def _own_or_with(self, permission: str, user: User) -> Self:
+        return self if user.has_perm(permission) else self.filter(created_by=user)
+
     def unfinished(self) -> Self:
         return self.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
 
-    def finished(self) -> Self:
-        return self.exclude(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+    def filling_indexes(self) -> Self:
+        """Keep unfinished jobs that fill versions of an index which no row names yet."""
+        return self.unfinished().filter(kind__in=[Job.Kind.INDEX, Job.Kind.PROMOTE])
 
     def abandoned(self) -> Self:
         """Keep running jobs whose worker has shown no sign of life within the lease."""
@@ -69,7 +86,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     started_at=Now(),
                     finished_at=None,
                     lease_until=Now() + LEASE,
-                    error="",
+                    error=None,
                     is_defect=False,
                 )
         except IntegrityError:
@@ -77,7 +94,9 @@ class JobQuerySet(models.QuerySet["Job"]):
         if not taken:
             return None
         job = self.get(pk=pk, token=token)
-        job.note("Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
+        first = job.attempt == 1
+        again = Message.of("job.started_again", attempt=job.attempt)
+        job.note(Message("job.started") if first else again)
         return job
 
 
@@ -93,6 +112,8 @@ class Job(models.Model):
         EVALUATE = "evaluate", _("Evaluate a model")
         PROMOTE = "promote", _("Promote a model")
         EXPORT = "export", _("Export a model")
+        DOCTOR = "doctor", _("Look for damage")
+        SYNC = "sync", _("Look into a source")
 
     ONE_AT_A_TIME = ("train", "evaluate")
     """Kinds that take a whole machine: one job of all of them runs at once, the others wait, so
@@ -118,7 +139,7 @@ class Job(models.Model):
     )
     params = models.JSONField(_("params"), default=dict, blank=True)
     result = models.JSONField(_("result"), default=dict, blank=True)
-    error = models.TextField(_("error"), blank=True)
+    error = MessageField(_("error"), null=True, blank=True)
     is_defect = models.BooleanField(
         _("is defect"),
         default=False,
@@ -126,7 +147,7 @@ class Job(models.Model):
     )
     done = models.PositiveBigIntegerField(_("done"), default=0)
     total = models.PositiveBigIntegerField(_("total"), default=0)
-    message = models.CharField(_("message"), max_length=300, blank=True)
+    message = MessageField(_("message"), null=True, blank=True)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
     token = models.UUIDField(_("token"), null=True, editable=False)
@@ -181,13 +202,19 @@ class Job(models.Model):
         return Job.objects.one_at_a_time().filter(status=self.Status.RUNNING).first()
 
     @property
+    def told_params(self) -> dict[str, Any]:
+        """Its parameters, without where on the server something lies."""
+        path = self.params.get("path")
+        return {**self.params, **({"path": PurePath(path).name} if path else {})}
+
+    @property
     def percent(self) -> int | None:
         """Share that is done, 0 to 100, or nothing while the total is not known."""
         return min(100, 100 * self.done // self.total) if self.total else None
 
-    def note(self, text: str) -> None:
+    def note(self, message: Message) -> None:
         """Write into the job's log that something happened."""
-        self.events.create(text=text[:300])
+        self.events.create(message=message)
 
     def change(self, **fields: Any) -> bool:
         """Write fields if this run still owns the job; tell whether it does."""
@@ -198,34 +225,38 @@ class Job(models.Model):
         """Give a sign of life, with any news; tell whether this run still owns the job."""
         return self.change(lease_until=Now() + LEASE, **fields)
 
-    def finish(self, status: "Job.Status", **fields: Any) -> bool:
-        done = self.change(status=status, finished_at=Now(), lease_until=None, **fields)
+    def finish(self, status: "Job.Status", *, error: Message | None = None, **fields: Any) -> bool:
+        """Write how this run ended, if it still owns the job; tell whether it does."""
+        done = self.change(
+            status=status, error=error, finished_at=Now(), lease_until=None, **fields
+        )
         if done:
-            reason = fields.get("error") or fields.get("message") or ""
-            self.note(f"{status.label}. {reason}".strip())
+            self.note(self._end(status, error, fields.get("message")))
         return done
+
+    def _end(self, status: "Job.Status", error: Message | None, message: Message | None) -> Message:
+        if error is not None:
+            return Message.of("job.failed", reason=error)
+        return message or Message(f"job.{status.value}")
 
     def requeue(self) -> bool:
         """Put an abandoned run back, or set the job aside when its workers died too often."""
         if self.attempt < self.MAX_ATTEMPTS:
             done = self.change(status=Job.Status.QUEUED, token=None, enqueued_at=None)
             if done:
-                self.note("No sign of life from its worker; it waits for another one.")
+                self.note(Message("job.no_sign_of_life"))
             return done
-        return self.finish(
-            Job.Status.FAILED,
-            error=f"Set aside: its worker died {self.attempt} times. Look at the worker's log for "
-            "the cause (often too little memory), then retry the job.",
-        )
+        error = Message.of("job.set_aside", times=self.attempt)
+        return self.finish(Job.Status.FAILED, error=error)
 
     def cancel(self) -> bool:
         """Ask an unfinished job to stop; one that has not started yet is cancelled at once."""
         waiting = Job.objects.filter(pk=self.pk, status=Job.Status.QUEUED)
         if waiting.update(status=Job.Status.CANCELLED, finished_at=Now(), cancel_requested=True):
-            self.note("Cancelled before it had started.")
+            self.note(Message("job.cancelled_early"))
             return True
         running = Job.objects.filter(pk=self.pk, status=Job.Status.RUNNING)
         asked = bool(running.filter(cancel_requested=False).update(cancel_requested=True))
         if asked:
-            self.note("Asked to stop.")
+            self.note(Message("job.asked_to_stop"))
         return asked or running.exists()

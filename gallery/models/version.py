@@ -1,7 +1,6 @@
 """Versions of the model and of the index; one pointer says what is live."""
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from django.conf import settings
@@ -11,14 +10,23 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from mlcore.errors import IndexFileError, IndexMismatchError
+from mlcore.errors import IndexMismatchError, ModelUnavailableError
 
 if TYPE_CHECKING:
-    from mlcore.encoder import Encoder
-    from mlcore.index import VectorIndex
+    from mlcore.encoders import Encoder
+    from mlcore.relevance import RelevanceModel
 
 
 State = Literal["live", "former", "candidate", "known"]
+
+
+def require_unchanged(reference: str, *, then: str, now: str) -> None:
+    """Raise IndexMismatchError where the fingerprint of what a reference names is not the one that
+    vectors were made with."""
+    if now != then:
+        raise IndexMismatchError(
+            "model.has_changed", reference=repr(reference), then=then[:8], now=now[:8]
+        )
 
 
 class ModelVersionManager(models.Manager["ModelVersion"]):
@@ -93,6 +101,12 @@ class ModelVersion(models.Model):
     verdict = models.JSONField(
         _("verdict"), default=dict, blank=True, help_text=_("What the gate last said about it.")
     )
+    relevance = models.JSONField(
+        _("relevance"),
+        default=dict,
+        blank=True,
+        help_text=_("What the evidence is worth with this model; empty where it was not fitted."),
+    )
     image_fingerprint = models.CharField(
         _("image fingerprint"),
         max_length=64,
@@ -127,6 +141,7 @@ class ModelVersion(models.Model):
         verbose_name = _("model version")
         verbose_name_plural = _("model versions")
         ordering = ["-id"]
+        permissions = [("export_modelversion", "Can export a model version")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint[:8]})"
@@ -162,6 +177,30 @@ class ModelVersion(models.Model):
             return "former"
         return "known" if self.origin == self.Origin.REGISTERED else "candidate"
 
+    def relevance_model(self) -> "RelevanceModel":
+        """Return what the evidence is worth: fitted on the gallery's captions, else as
+        :meth:`stock_relevance_model`."""
+        from mlcore.relevance import RelevanceModel
+
+        if self.relevance:
+            return RelevanceModel.from_json(self.relevance)
+        return self.stock_relevance_model()
+
+    def stock_relevance_model(self) -> "RelevanceModel":
+        """Return what the evidence is worth where no captions tell: as shipped with the model, else
+        a conservative default for its family."""
+        from mlcore.encoders.registry import find_model
+        from mlcore.relevance import default_model, shipped_model
+
+        shipped = shipped_model(self.fingerprint)
+        if shipped is not None:
+            return shipped
+        try:
+            family = find_model(self.reference).family.name
+        except ModelUnavailableError:
+            family = ""
+        return default_model(family)
+
     def load_encoder(self) -> "Encoder":
         """Load this model; the process keeps one copy of it.
 
@@ -169,15 +208,10 @@ class ModelVersion(models.Model):
             ModelUnavailableError: it cannot be had.
             IndexMismatchError: what stands at its reference now is another model.
         """
-        from mlcore.shared import shared_encoder
+        from mlcore.encoders import shared_encoder
 
-        encoder = shared_encoder(self.reference, device=settings.CONTEXTVISION_DEVICE)
-        if encoder.fingerprint != self.fingerprint:
-            raise IndexMismatchError(
-                f"The model at {self.reference!r} has changed since its vectors were made "
-                f"({self.fingerprint[:8]} then, {encoder.fingerprint[:8]} now). Put the former "
-                "one back, or run 'manage.py embed' and 'manage.py build_index' for the new one."
-            )
+        encoder = shared_encoder(self.reference, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
+        require_unchanged(self.reference, then=self.fingerprint, now=encoder.fingerprint)
         return encoder
 
 
@@ -238,10 +272,7 @@ class IndexVersionQuerySet(models.QuerySet["IndexVersion"]):
 
 
 class IndexVersion(models.Model):
-    """One index of the stored vectors of a model: a directory that never changes once it is
-    written, or a version in a vector store."""
-
-    IN_FILES, IN_MILVUS = "files", "milvus"
+    """One index of the stored vectors of a model, in one of the stores of ``gallery.vectors``."""
 
     model_version = models.ForeignKey(
         ModelVersion,
@@ -249,8 +280,11 @@ class IndexVersion(models.Model):
         on_delete=models.PROTECT,
         related_name="index_versions",
     )
-    directory = models.CharField(
-        _("directory"), max_length=100, unique=True, help_text=_("Inside the index folder.")
+    store = models.CharField(
+        _("store"), max_length=32, help_text=_("The kind of place in which it is kept.")
+    )
+    location = models.CharField(
+        _("location"), max_length=100, unique=True, help_text=_("Its name in that place.")
     )
     count = models.PositiveBigIntegerField(_("vectors"))
     watermark = models.PositiveBigIntegerField(
@@ -259,10 +293,34 @@ class IndexVersion(models.Model):
             "Embedding rows up to this id are in the index; later ones are searched beside."
         ),
     )
+    sentence_model = models.ForeignKey(
+        "gallery.SentenceModel",
+        verbose_name=_("sentence model"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="index_versions",
+        help_text=_(
+            "The model of the captions and titles in the index; nothing where it has none."
+        ),
+    )
+    sentence_count = models.PositiveBigIntegerField(_("sentences"), default=0)
+    sentence_watermark = models.PositiveBigIntegerField(
+        _("sentence watermark"),
+        default=0,
+        help_text=_("As the watermark, of the rows of captions and titles."),
+    )
     manifest = models.JSONField(_("manifest"), default=dict)
     is_active = models.BooleanField(_("is active"), default=False, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True, editable=False)
+    damaged_at = models.DateTimeField(
+        _("found damaged"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When its files were found missing or damaged; a worker builds others then."),
+    )
 
     objects = IndexVersionQuerySet.as_manager()
 
@@ -288,44 +346,9 @@ class IndexVersion(models.Model):
         """Share of the nearest pictures that a search is to find, 0 to 1."""
         return float(self.manifest.get("tuning", {}).get("target", 1.0))
 
-    @property
-    def store(self) -> str:
-        """Where it is kept; see gallery.stores."""
-        return str(self.manifest.get("store", self.IN_FILES))
-
-    @property
-    def path(self) -> Path:
-        """Its folder, where it is kept in files."""
-        return Path(settings.INDEX_DIR) / self.directory
-
-    def load(self) -> "VectorIndex":
-        """Read the index files; damaged, missing or foreign ones are refused."""
-        from mlcore.index import VectorIndex
-
-        return VectorIndex.load(self.path, fingerprint=self.model_version.fingerprint)
-
-    def check_files(self) -> None:
-        """Look at the files without reading them through: they are there and of this model.
-
-        Raises:
-            IndexFileError: files are missing or of another size.
-            IndexMismatchError: they are of another model.
-        """
-        from mlcore.index import IndexManifest
-
-        manifest = IndexManifest.read(self.path)
-        if manifest.fingerprint != self.model_version.fingerprint:
-            raise IndexMismatchError(
-                f"The files of {self} were made by another model ({manifest.fingerprint[:8]}). "
-                "Build an index for the model that is meant ('manage.py build_index')."
-            )
-        for name, record in manifest.files.items():
-            file = self.path / name
-            if not file.is_file() or file.stat().st_size != record.bytes:
-                raise IndexFileError(
-                    f"{name} of {self} is missing or damaged. Build a new index with "
-                    "'manage.py build_index'."
-                )
+    def note_damage(self) -> None:
+        """Note that its files cannot be read, for maintenance to build others."""
+        IndexVersion.objects.filter(pk=self.pk, damaged_at=None).update(damaged_at=timezone.now())
 
     def activate(self, *, instead_of: "IndexVersion | None") -> bool:
         """Make this the live index if ``instead_of`` still is; tell whether it was done."""

@@ -23,6 +23,8 @@ PICTURES = "pictures.jsonl"
 QUERY_SETS = "query_sets.json"
 MODEL = "model"
 INDEX = "index"
+CAPTIONS = "captions"
+SENTENCES = "sentences.jsonl"
 
 FORMAT = 1
 """Version of the layout; a bundle of another one is refused."""
@@ -61,6 +63,15 @@ class Bundle:
             except (ValueError, KeyError, TypeError) as error:
                 raise _malformed(PICTURES) from error
 
+    def sentences(self) -> list[tuple[int, str]]:
+        """What each row of the index of captions and titles is: the picture's id, and the digest of
+        what was said."""
+        with zipfile.ZipFile(self.path) as archive, archive.open(SENTENCES) as lines:
+            try:
+                return [(int(row["id"]), str(row["digest"])) for row in map(json.loads, lines)]
+            except (ValueError, KeyError, TypeError) as error:
+                raise _malformed(SENTENCES) from error
+
     def unpack(self, folder: str, target: Path) -> None:
         """Write the members of one folder into ``target``, which is made."""
         target.mkdir(parents=True)
@@ -80,6 +91,7 @@ def write_bundle(
     index: Path,
     pictures: Iterable[tuple[int, str]],
     query_sets: object,
+    sentences: Iterable[tuple[int, str]] | None = None,
 ) -> None:
     """Write a bundle, whole or not at all.
 
@@ -90,25 +102,29 @@ def write_bundle(
         index: folder of the index's files.
         pictures: id and sha256 of every picture in the index.
         query_sets: JSON values.
+        sentences: of each row of the index of captions and titles, which is in a folder of the
+            index's, the picture and the digest of what was said; None where there is no such index.
 
     Raises:
         BundleError: the file exists or cannot be written.
     """
     if path.exists():
-        raise BundleError(f"{path} exists already; choose a file that does not exist.")
+        raise BundleError("bundle.exists", path=str(path))
     partial = path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex}")
     members: dict[str, dict[str, Any]] = {}
     try:
         with zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for folder, name in ((model, MODEL), (index, INDEX)):
+            folders = [(model, MODEL), (index, INDEX)]
+            if sentences is not None:
+                folders.append((index / CAPTIONS, CAPTIONS))
+                lines = (_line({"id": pk, "digest": digest}) for pk, digest in sentences)
+                members[SENTENCES] = _store(archive, SENTENCES, lines)
+            for folder, name in folders:
                 for file in sorted(folder.iterdir()):  # a hub's cache holds links to files
-                    if file.is_file() and (folder is index or file.suffix in MODEL_SUFFIXES):
+                    if file.is_file() and (name != MODEL or file.suffix in MODEL_SUFFIXES):
                         member = f"{name}/{file.name}"
                         members[member] = _store(archive, member, _chunks(file))
-            lines = (
-                (json.dumps({"id": pk, "sha256": sha256}) + "\n").encode()
-                for pk, sha256 in pictures
-            )
+            lines = (_line({"id": pk, "sha256": sha256}) for pk, sha256 in pictures)
             members[PICTURES] = _store(archive, PICTURES, lines)
             members[QUERY_SETS] = _store(archive, QUERY_SETS, [_dump(query_sets)])
             contents = {"format": FORMAT, **about, "members": members}
@@ -116,10 +132,8 @@ def write_bundle(
         verify_bundle(partial)
         partial.rename(path)
     except OSError as error:
-        raise BundleError(
-            f"{path} could not be written ({error.strerror or error}); check free space and "
-            "permissions."
-        ) from error
+        why = error.strerror or str(error)
+        raise BundleError("bundle.cannot_be_written", path=str(path), why=why) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -134,30 +148,26 @@ def verify_bundle(path: Path) -> Bundle:
         listed = archive.infolist()
         names = [info.filename for info in listed]
         if CONTENTS not in names:
-            raise BundleError(f"{path} is not a bundle: it holds no {CONTENTS}.")
+            raise BundleError("bundle.no_contents", path=str(path), member=CONTENTS)
         for info in listed:
             _check_member(info)
         if len(set(names)) != len(names):
-            raise BundleError(f"{path} names a member twice; export it again.")
+            raise BundleError("bundle.named_twice", path=str(path))
         contents = _parsed(_small(archive, CONTENTS), CONTENTS)
         if not isinstance(contents, dict) or contents.get("format") != FORMAT:
             found = contents.get("format") if isinstance(contents, dict) else None
             raise BundleError(
-                f"{path} is a bundle of format {found!r}, and this version reads {FORMAT}; use the "
-                "version of this program that wrote it, or export it again with this one."
+                "bundle.other_format", path=str(path), found=repr(found), known=FORMAT
             )
         members = contents.get("members")
         if not isinstance(members, dict) or set(members) != set(names) - {CONTENTS}:
-            raise BundleError(f"{path} does not hold the members that it lists; copy it again.")
+            raise BundleError("bundle.other_members", path=str(path))
         for name in (PICTURES, QUERY_SETS):
             if name not in members:
-                raise BundleError(f"{path} lacks {name}; export it again.")
+                raise BundleError("bundle.lacks", path=str(path), member=name)
         for name, expected in members.items():
             if _measure(archive, name) != expected:
-                raise BundleError(
-                    f"{name} in {path} is damaged: its bytes are not those that were exported. "
-                    "Copy the bundle again."
-                )
+                raise BundleError("bundle.damaged", path=str(path), member=name)
     about = {key: value for key, value in contents.items() if key not in ("format", "members")}
     return Bundle(path, about, tuple(members))
 
@@ -165,14 +175,16 @@ def verify_bundle(path: Path) -> Bundle:
 def _check_member(info: zipfile.ZipInfo) -> None:
     """Refuse whatever this module never writes, above all a path that leads elsewhere."""
     path = PurePosixPath(info.filename)
-    placed = len(path.parts) == 1 or (len(path.parts) == 2 and path.parts[0] in (MODEL, INDEX))
+    placed = len(path.parts) == 1 or (
+        len(path.parts) == 2 and path.parts[0] in (MODEL, INDEX, CAPTIONS)
+    )
     plain = str(path) == info.filename and ".." not in path.parts and "\\" not in info.filename
     if not placed or not plain or path.is_absolute() or path.name.startswith("."):
-        raise BundleError(f"The bundle holds a member with a name that is none: {info.filename!r}.")
+        raise BundleError("bundle.bad_name", member=repr(info.filename))
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1:
-        raise BundleError(f"{info.filename} is compressed or encrypted, which no bundle's part is.")
+        raise BundleError("bundle.compressed", member=info.filename)
     if path.parts[0] == MODEL and path.suffix not in MODEL_SUFFIXES:
-        raise BundleError(f"{info.filename} cannot be part of a model.")
+        raise BundleError("bundle.not_of_a_model", member=info.filename)
 
 
 @contextmanager
@@ -181,9 +193,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror or error}).") from error
+        why = error.strerror or str(error)
+        raise BundleError("bundle.cannot_be_read", path=str(path), why=why) from error
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise BundleError(f"{path} is not a bundle, or is damaged: {error}.") from error
+        raise BundleError("bundle.is_none", path=str(path), why=str(error)) from error
 
 
 def _store(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> dict[str, Any]:
@@ -229,7 +242,11 @@ def _parsed(data: bytes, name: str) -> Any:
 
 
 def _malformed(name: str) -> BundleError:
-    return BundleError(f"{name} in the bundle is malformed; export it again.")
+    return BundleError("bundle.malformed", member=name)
+
+
+def _line(value: object) -> bytes:
+    return (json.dumps(value) + "\n").encode()
 
 
 def _dump(value: object) -> bytes:

@@ -1,7 +1,8 @@
-"""The captioned pictures of the gallery, parted into those to learn from and those to judge by."""
+"""The captioned pictures of the gallery, in partitions: train, validation and test."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,22 +13,30 @@ from django.db.models import QuerySet
 
 from gallery.models import Image
 from gallery.models.image import GIVE_UP_AFTER, Split
-from gallery.selectors import picture_name
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.errors import DatasetError, ImageRejectedError
+from mlcore.i18n import Message
 
-HELD_OUT_SHARE = 0.1
-"""Share of the pictures that are kept from training to judge models by."""
+TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1
-"""Share of the pictures by which a training run chooses its best epoch. They are others than
-those held out: a model that was chosen by the pictures it is judged by would look too good."""
+"""Shares of the pictures whose data set does not say what they are for."""
+TEST_SHARE_OF_VALIDATION = 0.5
+"""Share of the validation pictures that a data set without test pictures gives up as such."""
 
 
-class Side(StrEnum):
-    TRAINING = "training"
+class Partition(StrEnum):
+    """What a captioned picture is used for. The names are those of ``Split``."""
+
+    TRAIN = "train"
+    """To learn from."""
     VALIDATION = "validation"
-    HELD_OUT = "held-out"
-    UNUSED = "unused"
+    """To choose the best epoch of a training by."""
+    TEST = "test"
+    """To judge models by. These are others than for validation: a model that was chosen by the
+    pictures it is judged by would look too good."""
+
+
+_JUDGING = frozenset({Split.VALIDATION, Split.TEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +44,63 @@ class Captioned:
     """Captioned pictures, and a digest that is the same where pictures and captions are."""
 
     data: CaptionDataset
+    """Pictures of the gallery are named by their ids."""
     sha256: str
+    name: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """How many captioned pictures are on which side."""
+class PartitionSizes:
+    """How many captioned pictures are in each partition."""
 
-    training: int
+    train: int
     validation: int
-    held_out: int
+    test: int
 
 
-def side_of(split: str, sha256: str, *, own_held_out: bool) -> Side:
-    """Say which side a picture is on; it never changes while the splits of the data stay.
+def partition_of(split: str, sha256: str, splits: Set[str]) -> Partition:
+    """Say which partition a picture is in; it never changes while the splits of the data stay.
 
-    What a data set calls validation is held out, and what it calls test is never used here. Where
-    a picture has no split, or none of the data set was held out, a hash of its bytes decides.
+    A picture's own split decides, and a hash of its bytes where it has none. What a data set lacks
+    is taken from what it has: test pictures from those for validation, so that nothing moves that
+    others may have trained on; and only where it has neither, from its pictures to train on.
+
+    Args:
+        split: the picture's own.
+        sha256: of its file.
+        splits: that the pictures of its collection have.
     """
-    if split == Split.TEST:
-        return Side.UNUSED
-    if split == Split.VALIDATION:
-        return Side.HELD_OUT
     place = int(sha256[:8], 16) / 16**8
-    if place < HELD_OUT_SHARE:
-        return Side.TRAINING if split and own_held_out else Side.HELD_OUT
-    return Side.VALIDATION if place < HELD_OUT_SHARE + VALIDATION_SHARE else Side.TRAINING
+    if split == Split.TEST:
+        return Partition.TEST
+    if split == Split.VALIDATION:
+        given_up = Split.TEST not in splits and place < TEST_SHARE_OF_VALIDATION
+        return Partition.TEST if given_up else Partition.VALIDATION
+    judged_by_others = split == Split.TRAIN and not splits.isdisjoint(_JUDGING)
+    if place < TEST_SHARE:
+        return Partition.TRAIN if judged_by_others else Partition.TEST
+    if place < TEST_SHARE + VALIDATION_SHARE:
+        chosen_by_others = split == Split.TRAIN and Split.VALIDATION in splits
+        return Partition.TRAIN if chosen_by_others else Partition.VALIDATION
+    return Partition.TRAIN
 
 
-def count_sides(collection: str = "") -> Sides:
+def partition_sizes(collection: str = "") -> PartitionSizes:
+    """Count the captioned pictures of a collection, or of the whole gallery."""
     rows = _captioned(collection)
-    own = rows.filter(split=Split.VALIDATION).exists()
-    sides = [
-        side_of(split, sha256, own_held_out=own)
-        for split, sha256 in rows.values_list("split", "sha256")
-    ]
-    return Sides(
-        sides.count(Side.TRAINING), sides.count(Side.VALIDATION), sides.count(Side.HELD_OUT)
+    partition = _partitions(rows)
+    counts = Counter(
+        partition(*values) for values in rows.values_list("split", "sha256", "collection")
     )
+    return PartitionSizes(*(counts[each] for each in Partition))
 
 
-def on_side(side: Side, collection: str = "", *, until: datetime | None = None) -> Captioned:
-    """Take the captioned pictures of one side, of one collection or of the whole gallery.
+def in_partition(
+    wanted: Partition, collection: str = "", *, until: datetime | None = None
+) -> Captioned:
+    """Take the captioned pictures of one partition, of one collection or of the whole gallery.
+
+    A picture is in the same partition whichever of the two is asked for.
 
     With ``until``, pictures that were added later are left out, so that a training that goes on
     after an interruption finds what it began with.
@@ -87,30 +111,51 @@ def on_side(side: Side, collection: str = "", *, until: datetime | None = None) 
     rows = _captioned(collection)
     if until is not None:
         rows = rows.filter(created_at__lte=until)
-    own = rows.filter(split=Split.VALIDATION).exists()
+    partition = _partitions(rows)
     chosen = [
-        image for image in rows if side_of(image.split, image.sha256, own_held_out=own) == side
+        image
+        for image in rows
+        if partition(image.split, image.sha256, image.collection_id) == wanted
     ]
-    if not chosen:
-        raise DatasetError(
-            f"There are no captioned pictures on the {side} side of {_words(collection)}. Add "
-            "captions to more pictures, or import a data set with captions."
-        )
-    return _dataset(chosen, f"the {side} pictures of {_words(collection)}")
+    return _dataset(chosen, name_of(wanted, collection))
 
 
-def of_split(split: str, collection: str = "") -> Captioned:
-    """Take the captioned pictures of one split, or of all where it is empty.
+def not_learnt_from() -> set[int]:
+    """Return the ids of the captioned pictures that no training here learns from."""
+    rows = _captioned("")
+    partition = _partitions(rows)
+    values = rows.values_list("pk", "split", "sha256", "collection")
+    return {
+        pk
+        for pk, split, sha256, collection in values
+        if partition(split, sha256, collection) != Partition.TRAIN
+    }
+
+
+def all_captioned(collection: str = "") -> Captioned:
+    """Take every captioned picture.
 
     Raises:
         DatasetError: there are none.
     """
-    rows = _captioned(collection)
-    chosen = list(rows.filter(split=split) if split else rows)
-    words = f"the split {split!r} of {_words(collection)}" if split else _words(collection)
-    if not chosen:
-        raise DatasetError(f"There are no captioned pictures in {words}.")
-    return _dataset(chosen, words)
+    return _dataset(list(_captioned(collection)), name_of(None, collection))
+
+
+def name_of(partition: Partition | None, collection: str = "") -> Message:
+    """Name the captioned pictures of a partition, or all of them where None."""
+    place = _place(collection)
+    return Message.of(f"data.{partition}", place=place) if partition else place
+
+
+def _partitions(rows: "QuerySet[Image]") -> Callable[[str, str, int | None], Partition]:
+    """Return what tells the partition from a picture's split, sha256 and collection.
+
+    The pictures of a collection, and those in none, are each taken as one data set.
+    """
+    splits: defaultdict[int | None, set[str]] = defaultdict(set)
+    for collection, split in rows.order_by().values_list("collection", "split"):
+        splits[collection].add(split)
+    return lambda split, sha256, collection: partition_of(split, sha256, splits[collection])
 
 
 def _digest(pictures: Iterable[tuple[str, Iterable[str]]]) -> str:
@@ -130,30 +175,31 @@ def _captioned(collection: str) -> "QuerySet[Image]":
     return rows.prefetch_related("captions").order_by("pk")
 
 
-def _dataset(images: list[Image], source: str) -> Captioned:
+def _dataset(images: list[Image], name: Message) -> Captioned:
+    if not images:
+        raise DatasetError("data.none", data=name)
     captions = [tuple(caption.text for caption in image.captions.all()) for image in images]
     data = CaptionDataset(
         (
-            CaptionedImage(picture_name(image.pk), texts, _reader(image))
+            CaptionedImage(str(image.pk), texts, partial(_read, image))
             for image, texts in zip(images, captions, strict=True)
         ),
-        source=source,
+        source=name,
     )
     sums = (image.sha256 for image in images)
-    return Captioned(data, _digest(zip(sums, captions, strict=True)))
+    return Captioned(data, _digest(zip(sums, captions, strict=True)), name)
 
 
-def _reader(image: Image) -> Callable[[], bytes]:
-    return partial(_read, picture_name(image.pk), str(image.file))
-
-
-def _read(name: str, file: str) -> bytes:
+def _read(image: Image) -> bytes:
     try:
-        with default_storage.open(file, "rb") as handle:
+        with default_storage.open(str(image.file), "rb") as handle:
             return bytes(handle.read())
     except OSError as error:
-        raise ImageRejectedError(name, f"cannot be read ({error.strerror}).") from error
+        why = error.strerror or str(error)
+        raise ImageRejectedError(str(image), "picture.unreadable", why=why) from error
 
 
-def _words(collection: str) -> str:
-    return f"the collection {collection!r}" if collection else "the gallery"
+def _place(collection: str) -> Message:
+    if not collection:
+        return Message("data.gallery")
+    return Message.of("data.collection", name=repr(collection))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from django.core.files.storage import default_storage
@@ -13,12 +14,13 @@ from django.db import transaction
 
 from gallery.models import EmbeddingChunk, Failure, Image, ImageEmbedding
 from gallery.storage import READERS, StorageUnavailableError
-from gallery.stores import pass_on_new
-from gallery.uploads import upload_limits
+from gallery.uploads.ingest import upload_limits
+from gallery.vectors import updates
 from mlcore.config import FloatMatrix
-from mlcore.decoding import get_decoder
-from mlcore.encoder import Encoder
+from mlcore.encoders import Encoder
 from mlcore.errors import ImageRejectedError
+from mlcore.i18n import Message
+from mlcore.imaging.sandbox import get_decoder
 from mlcore.progress import Progress
 
 BATCH = 32
@@ -31,8 +33,10 @@ OUTAGE_PATIENCE = 600.0
 OUTAGE_INTERVAL = 5.0
 """Seconds between two tries meanwhile."""
 
-Originals = list[tuple[Image, bytes | str]]
+Originals: TypeAlias = list[tuple[Image, bytes | Message]]
 """Pictures with their files, or with the reason why a file cannot be had."""
+Report: TypeAlias = Callable[[Message | None], None]
+"""Tells how far the job is, and what holds it up if something does."""
 
 
 class ChunkLostError(Exception):
@@ -46,7 +50,7 @@ class _Unstored:
     last: int = 0
     kept: list[int] = field(default_factory=list)
     vectors: list[FloatMatrix] = field(default_factory=list)
-    failures: list[tuple[Image, str]] = field(default_factory=list)
+    failures: list[tuple[Image, Message]] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -59,7 +63,7 @@ class _Unstored:
 
 
 def embed_chunk(
-    chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Callable[[str], None]
+    chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Report
 ) -> None:
     """Embed the pictures of a chunk that have no vector yet; give the rest back if told to stop.
 
@@ -89,7 +93,7 @@ def embed_chunk(
             unstored = _Unstored()
         elif not chunk.beat(done=unstored.count):
             raise _lost(chunk)
-        report("")
+        report(None)
     _store(unstored, chunk)
     chunk.finish()
 
@@ -103,17 +107,14 @@ def _set_first_aside(chunk: EmbeddingChunk) -> None:
         Failure.objects.set_aside(
             Failure.Stage.EMBED,
             _item(culprit),
-            f"Set aside: {chunk.deaths} workers were lost while they embedded it. If the worker's "
-            "log shows another cause, try it again.",
+            Message.of("failure.workers_lost", deaths=chunk.deaths),
             job=chunk.plan.job,
             image=culprit,
         )
         chunk.settle(culprit.pk, embedded=0, failed=1)
 
 
-def _read(
-    images: Sequence[Image], progress: Progress, report: Callable[[str], None]
-) -> Originals | None:
+def _read(images: Sequence[Image], progress: Progress, report: Report) -> Originals | None:
     """Read files once they are within reach; return nothing where the job is to stop meanwhile."""
     until = time.monotonic() + OUTAGE_PATIENCE
     while True:
@@ -123,13 +124,13 @@ def _read(
         except StorageUnavailableError:
             if time.monotonic() >= until:
                 raise
-        report("Waiting: the pictures are out of reach")
+        report(Message("stage.out_of_reach"))
         if progress.should_stop():
             return None
         time.sleep(OUTAGE_INTERVAL)
 
 
-def _read_original(image: Image) -> bytes | str:
+def _read_original(image: Image) -> bytes | Message:
     """Read a file, or say why this one cannot be had.
 
     A vector is known by the picture's hash, so it is made from those bytes and no others.
@@ -138,19 +139,16 @@ def _read_original(image: Image) -> bytes | str:
         with default_storage.open(str(image.file)) as handle:
             data: bytes = handle.read()
     except OSError as error:
-        return f"The original file cannot be read: {error.strerror}."
+        return Message.of("failure.original_unreadable", why=error.strerror or str(error))
     if hashlib.sha256(data).hexdigest() != image.sha256:
-        return (
-            "The original file is not the one that was taken in: its SHA-256 is another. Put it "
-            "back from a backup; a new version of a picture is uploaded as a picture of its own."
-        )
+        return Message("failure.original_changed")
     return data
 
 
 def _encode(originals: Originals, encoder: Encoder, unstored: _Unstored) -> None:
     readable: list[tuple[Image, bytes]] = []
     for image, data in originals:
-        if isinstance(data, str):
+        if isinstance(data, Message):
             unstored.failures.append((image, data))
         else:
             readable.append((image, data))
@@ -184,7 +182,7 @@ def _store(unstored: _Unstored, chunk: EmbeddingChunk) -> None:
         if unstored.kept:
             vectors = np.concatenate(unstored.vectors)
             embedded = ImageEmbedding.objects.store(version, unstored.kept, vectors)
-            transaction.on_commit(partial(pass_on_new, version))
+            transaction.on_commit(partial(updates.sync, version))
             Failure.objects.filter(stage=stage, image_id__in=unstored.kept).delete()
         for image, reason in unstored.failures:
             Failure.objects.record(stage, _item(image), reason, job=chunk.plan.job, image=image)

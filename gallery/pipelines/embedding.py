@@ -9,7 +9,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,14 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
+from gallery.jobs.heartbeat import kept_alive
+from gallery.jobs.runner import JobLostError
 from gallery.models import EmbeddingChunk, EmbeddingPlan, Job, ModelVersion
-from gallery.pipelines.chunks import ChunkLostError, embed_chunk
-from gallery.pipelines.heartbeat import kept_alive
-from gallery.pipelines.runner import JobLostError
+from gallery.pipelines.chunks import ChunkLostError, Report, embed_chunk
 from gallery.selectors import working_model
-from mlcore.encoder import Encoder
+from mlcore.encoders import Encoder, shared_encoder
+from mlcore.i18n import Message
 from mlcore.progress import NoProgress, Progress
-from mlcore.shared import shared_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +102,12 @@ class _WishesOf(NoProgress):
 
 
 def _lead(plan: EmbeddingPlan, encoder: Encoder, progress: Progress) -> None:
-    def report(trouble: str = "") -> None:
+    def report(trouble: Message | None = None) -> None:
         tally = plan.tally()
-        shared = f" on {tally.workers} workers" if tally.workers > 1 else ""
-        progress.report(tally.done, tally.total, trouble or f"Embedding{shared}")
+        stage = Message("stage.embedding")
+        if tally.workers > 1:
+            stage = Message.of("stage.embedding_shared", workers=tally.workers)
+        progress.report(tally.done, tally.total, trouble or stage)
 
     report()
     while not progress.should_stop():
@@ -121,9 +122,7 @@ def _lead(plan: EmbeddingPlan, encoder: Encoder, progress: Progress) -> None:
         report()
 
 
-def _embed(
-    chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Callable[[str], None]
-) -> None:
+def _embed(chunk: EmbeddingChunk, encoder: Encoder, progress: Progress, report: Report) -> None:
     try:
         with kept_alive(chunk.beat, str(chunk)):
             embed_chunk(chunk, encoder, progress, report)
@@ -153,6 +152,6 @@ def resolve_model(reference: str | None) -> tuple[ModelVersion, Encoder]:
     if version is not None:
         return version, version.load_encoder()
     encoder = shared_encoder(
-        reference or settings.CONTEXTVISION_MODEL, device=settings.CONTEXTVISION_DEVICE
+        reference or settings.CONTEXTVISION_MODEL, options=settings.CONTEXTVISION_RUNTIME_OPTIONS
     )
     return ModelVersion.objects.for_encoder(encoder), encoder

@@ -1,27 +1,31 @@
 """One model measured on captioned pictures, because somebody asked."""
 
+import logging
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gallery.jobs.runner import stop_if_asked
 from gallery.models import Job, ModelVersion
-from gallery.pipelines.captioned import Captioned, Side, of_split, on_side
+from gallery.pipelines.captioned import Captioned, Partition, all_captioned, in_partition
 from gallery.pipelines.embedding import embed
 from gallery.pipelines.measuring import Gallery, measure
-from gallery.pipelines.runner import stop_if_asked
-from gallery.selectors import picture_ids
 from mlcore.datasets import CaptionDataset
 from mlcore.evaluation import EvalConfig
+from mlcore.i18n import Message
 from mlcore.layouts import open_source
 from mlcore.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
     """Evaluate a model and keep the figures.
 
-    Params: ``model`` (id), ``protocol``, ``gallery``, ``split`` (``held-out``, one of the data set,
-    or empty for everything), ``collection``, ``composition``; or ``dataset``, a folder or archive
-    to use instead of the gallery's pictures.
+    Params: ``model`` (id), ``protocol``, ``gallery``, ``split`` (``test``, ``validation``,
+    ``train``, or empty for everything), ``collection``, ``composition``; or ``dataset``, a folder
+    or archive to use instead of the gallery's pictures.
 
     Raises:
         DatasetError: no captioned pictures, or too few.
@@ -52,19 +56,20 @@ def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _pictures(params: dict[str, Any], opened: ExitStack) -> Captioned:
-    split, collection = params.get("split", Side.HELD_OUT), params.get("collection", "")
+    split, collection = params.get("split", Partition.TEST), params.get("collection", "")
     if "dataset" in params:
         source = opened.enter_context(open_source(Path(params["dataset"])))
         data = CaptionDataset.from_records(source, split=split or None, source=params["dataset"])
-        return Captioned(data, data.sha256)
-    if split == Side.HELD_OUT:
-        return on_side(Side.HELD_OUT, collection)
-    return of_split(split, collection)
+        data = data.readable(partial(logger.warning, "Left out of the evaluation: %s"))
+        return Captioned(data, data.sha256, Message.of("data.folder", path=params["dataset"]))
+    return in_partition(Partition(split), collection) if split else all_captioned(collection)
 
 
 def _others(version: ModelVersion, captioned: Captioned, job: Job, progress: Progress) -> Gallery:
     """Return all other pictures of the gallery, embedding those that have none of this model."""
     embed(version, version.load_encoder(), job, progress)
     stop_if_asked(progress)
-    asked = picture_ids(image.name for image in captioned.data)
-    return Gallery.of_model(version).without(list(asked.values()))
+    gallery = Gallery.of_model(version)
+    if "dataset" in job.params:
+        return gallery
+    return gallery.without([int(image.name) for image in captioned.data])

@@ -9,10 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.utils.text import slugify
 
-from gallery.models import Image, IndexVersion, Job, ModelVersion, SavedQuerySet
-from gallery.pipelines.bundles import BundleError, write_bundle
+from gallery.models import Image, IndexVersion, Job, ModelVersion, SavedQuerySet, SentenceEmbedding
+from gallery.pipelines.bundles import CAPTIONS, BundleError, write_bundle
 from gallery.selectors import tail_length
-from mlcore.encoder import find_model
+from gallery.vectors.registry import store_of
+from gallery.vectors.sentences import IndexedCaptions
+from mlcore.encoders import find_model
+from mlcore.i18n import Message
 from mlcore.progress import Progress
 
 _AT_A_TIME = 1_000
@@ -39,13 +42,14 @@ def export(job: Job, progress: Progress) -> dict[str, Any]:
     name = f"{slugify(model.name) or 'model'}-{model.fingerprint[:8]}.zip"
     folder = Path(settings.TRANSFER_DIR) / uuid.uuid4().hex
     folder.mkdir(parents=True)
-    progress.report(0, 1, f"Writing {name}")
+    stage = Message.of("stage.writing", file=name)
+    progress.report(0, 1, stage)
     try:
         done = export_bundle(folder / name, model=model)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    progress.report(1, 1, f"Writing {name}")
+    progress.report(1, 1, stage)
     return {
         "file": f"{folder.name}/{name}",
         "bytes": done.bytes,
@@ -66,15 +70,15 @@ def export_bundle(path: Path, *, model: ModelVersion | None = None) -> ExportedB
         BundleError: nothing is live, the model has no index, or the file cannot be written.
         IndexFileError, ModelUnavailableError: what should be exported is damaged or gone.
     """
+    from mlcore.index import VectorIndex
+
     index = _index_of(model)
-    if index.store != IndexVersion.IN_FILES:
-        raise BundleError(
-            f"{index} is kept in Milvus, and a bundle carries an index in files. Copy the model's "
-            "folder to the other machine instead, and let it embed its pictures there."
-        )
+    folder = store_of(index).folder(index)
+    if folder is None:
+        raise BundleError("bundle.index_elsewhere", index=str(index), store=index.store)
     model = index.model_version
     model.load_encoder()
-    ids = index.load().ids
+    ids = VectorIndex.load(folder, fingerprint=model.fingerprint).ids
     pictures = [
         (int(pk), sha256)
         for start in range(0, len(ids), _AT_A_TIME)
@@ -95,25 +99,52 @@ def export_bundle(path: Path, *, model: ModelVersion | None = None) -> ExportedB
                 "data": model.data,
             },
             "index": {"count": index.count, "pictures": len(pictures)},
+            **_sentence_model(index),
         },
         model=find_model(model.reference).directory,
-        index=index.path,
+        index=folder,
         pictures=pictures,
         query_sets=sets,
+        sentences=_sentences(index, folder),
     )
     return ExportedBundle(
         path, path.stat().st_size, model, len(pictures), tail_length(index), len(sets)
     )
 
 
+def _sentence_model(index: IndexVersion) -> dict[str, Any]:
+    model = index.sentence_model
+    if model is None:
+        return {}
+    about = {"reference": model.reference, "fingerprint": model.fingerprint, "dim": model.dim}
+    return {"sentences": about}
+
+
+def _sentences(index: IndexVersion, folder: Path) -> list[tuple[int, str]] | None:
+    """Tell what each row of the index of captions and titles is of; no digest where it is said
+    otherwise by now."""
+    model = index.sentence_model
+    if model is None:
+        return None
+    captions = IndexedCaptions.load(model, folder / CAPTIONS, index.sentence_watermark)
+    rows = SentenceEmbedding.objects.of_model(model).filter(pk__lte=index.sentence_watermark)
+    known = {
+        (image_id, key): digest
+        for image_id, key, digest in rows.values_list("image_id", "key", "digest").iterator()
+    }
+    table = zip(captions.table.images.tolist(), captions.table.keys.tolist(), strict=True)
+    return [(image_id, known.get((image_id, key), "")) for image_id, key in table]
+
+
 def _index_of(model: ModelVersion | None) -> IndexVersion:
-    rows = IndexVersion.objects.select_related("model_version")
+    rows = IndexVersion.objects.select_related("model_version", "sentence_model")
     found = rows.filter(is_active=True).first()
     if model is not None and (found is None or found.model_version != model):
         found = rows.filter(model_version=model).first()
     if found is None:
-        named = model.name if model else "There is no live model, and a model without an index"
-        raise BundleError(f"{named} has no index to export. Promote it first.")
+        if model is None:
+            raise BundleError("bundle.nothing_live")
+        raise BundleError("bundle.no_index", model=model.name)
     return found
 
 

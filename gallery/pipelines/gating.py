@@ -1,31 +1,33 @@
 """What a model has to pass before it goes live, run on the pictures and queries of the gallery."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
 from django.conf import settings
 
 from gallery.models import Job, ModelVersion, SavedQuerySet
-from gallery.pipelines.captioned import Captioned, Side, on_side
+from gallery.pipelines.captioned import Captioned, Partition, in_partition
 from gallery.pipelines.measuring import Gallery, measure, run_query_set
 from mlcore.datasets import CaptionDataset
 from mlcore.errors import ContextVisionError, DatasetError
 from mlcore.evaluation import DirectionMetrics, EvalConfig
-from mlcore.gate import (
+from mlcore.evaluation.gate import (
     Check,
     Verdict,
     forgetting_check,
-    held_out_check,
     not_checked,
+    pictures_check,
     query_set_check,
 )
+from mlcore.i18n import Message
 from mlcore.layouts import open_source
 from mlcore.progress import Progress
 
-HELD_OUT = "held-out pictures"
-GENERAL = "general set"
+logger = logging.getLogger(__name__)
 
 
 class PromotionRefusedError(ContextVisionError):
@@ -33,13 +35,13 @@ class PromotionRefusedError(ContextVisionError):
 
 
 def judge(candidate: ModelVersion, live: ModelVersion, job: Job, progress: Progress) -> Verdict:
-    """Compare a candidate with the live model on held-out pictures and on the general set.
+    """Compare a candidate with the live model on the test pictures and on the general set.
 
-    The held-out pictures are those of the collection that the candidate was trained on.
+    The test pictures are those of the collection that the candidate was trained on.
     """
     collection = candidate.data.get("collection", "")
     checks = [
-        _held_out(candidate, live, collection, job, progress),
+        _pictures_check(candidate, live, collection, job, progress),
         _general(candidate, live, job, progress),
     ]
     return Verdict(tuple(checks))
@@ -65,12 +67,14 @@ def keep_verdict(candidate: ModelVersion, live: ModelVersion, verdict: Verdict) 
 def kept_verdict(candidate: ModelVersion, live: ModelVersion) -> Verdict | None:
     """Read what the gate said about pictures, if it compared the candidate with what is live now.
 
-    What it said about query sets is left out: these may have been changed since.
+    What is asked again of every promotion is left out: query sets may have been changed since,
+    and what the evidence is worth.
     """
     if candidate.verdict.get("live") != live.fingerprint:
         return None
     kept = Verdict.from_dict(candidate.verdict)
-    return Verdict(tuple(check for check in kept.checks if check.name in (HELD_OUT, GENERAL)))
+    asked_again = ("query_set", "calibration", "nonsense")
+    return Verdict(tuple(check for check in kept.checks if check.kind not in asked_again))
 
 
 def refuse_unless(verdict: Verdict, candidate: ModelVersion, override_reason: str) -> None:
@@ -81,10 +85,12 @@ def refuse_unless(verdict: Verdict, candidate: ModelVersion, override_reason: st
     """
     if verdict.passed or override_reason.strip():
         return
-    raise PromotionRefusedError(
-        f"{candidate.name} is not promoted. {' '.join(verdict.reasons())} "
-        "It can be promoted all the same with a reason, which is kept."
-    )
+    reasons = reduce(_then, verdict.reasons())
+    raise PromotionRefusedError("promotion.refused", model=candidate.name, reasons=reasons)
+
+
+def _then(first: Message, second: Message) -> Message:
+    return Message.of("text.sentences", first=first, second=second)
 
 
 def query_set_checks(candidate: ModelVersion, live: ModelVersion) -> list[Check]:
@@ -97,29 +103,30 @@ def query_set_checks(candidate: ModelVersion, live: ModelVersion) -> list[Check]
     for query_set in query_sets:
         new, old = run_query_set(query_set, candidate, ours), run_query_set(query_set, live, theirs)
         if new is None or old is None:
-            why = "none of its queries has a picture that is embedded"
-            checks.append(not_checked(query_set.name, why))
+            why = Message("gate.no_query_with_a_picture")
+            checks.append(not_checked("query_set", why, query_set.name))
         else:
             checks.append(query_set_check(query_set.name, old, new, query_set.tolerance))
     return checks
 
 
-def _held_out(
+def _pictures_check(
     candidate: ModelVersion, live: ModelVersion, collection: str, job: Job, progress: Progress
 ) -> Check:
     try:
-        captioned = on_side(Side.HELD_OUT, collection)
+        captioned = in_partition(Partition.TEST, collection)
     except DatasetError as error:
-        return not_checked(HELD_OUT, str(error))
+        return not_checked("test", error.message)
     old, new = (_figures(version, captioned, job, progress) for version in (live, candidate))
-    return held_out_check(old, new)
+    return pictures_check(old, new)
 
 
 def _general(candidate: ModelVersion, live: ModelVersion, job: Job, progress: Progress) -> Check:
     if not settings.CONTEXTVISION_GENERAL_SET:
-        return not_checked(GENERAL, "CONTEXTVISION_GENERAL_SET names none")
+        return not_checked("general_set", Message("gate.no_general_set"))
     with _general_set() as data:
-        captioned = Captioned(data, data.sha256)
+        name = Message.of("data.folder", path=settings.CONTEXTVISION_GENERAL_SET)
+        captioned = Captioned(data, data.sha256, name)
         old, new = (_figures(version, captioned, job, progress) for version in (live, candidate))
     return forgetting_check(old, new, settings.CONTEXTVISION_FORGETTING_MARGIN)
 
@@ -129,7 +136,8 @@ def _general_set() -> Iterator[CaptionDataset]:
     place = settings.CONTEXTVISION_GENERAL_SET
     split = settings.CONTEXTVISION_GENERAL_SPLIT or None
     with open_source(Path(place).expanduser()) as source:
-        yield CaptionDataset.from_records(source, split=split, source=place)
+        data = CaptionDataset.from_records(source, split=split, source=place)
+        yield data.readable(partial(logger.warning, "Left out of the general set: %s"))
 
 
 def _figures(

@@ -6,26 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Min
 
-from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Promotion
+from gallery import audit
+from gallery.jobs.runner import stop_if_asked
+from gallery.models import (
+    ImageEmbedding,
+    IndexVersion,
+    Job,
+    ModelVersion,
+    Promotion,
+    SentenceEmbedding,
+    SentenceModel,
+    SentenceReading,
+)
+from gallery.pipelines.bias import keep_bias
 from gallery.pipelines.embedding import resolve_model
-from gallery.pipelines.runner import stop_if_asked
+from gallery.pipelines.relevance import fit_first
+from gallery.pipelines.sentences import read_first
 from gallery.selectors import sample_captions
-from gallery.stores import pass_on_live, store_for_new, store_of
+from gallery.vectors.errors import VectorStoreError
+from gallery.vectors.registry import store_for_new, store_of
+from gallery.vectors.sentences import TUNED_ON
 from mlcore.config import FloatMatrix, IndexSpec
 from mlcore.errors import IndexMismatchError
+from mlcore.i18n import Message
 from mlcore.progress import NoProgress, Progress
-from mlcore.vectorstore import VectorStoreError
 
 logger = logging.getLogger(__name__)
 
 _DELETED_AT_A_TIME = 5_000
 """Vectors removed in one transaction, so that other writers get their turn in between."""
-
-
-TUNED_ON = 256
-"""Captions on which an index that is not exact is tuned."""
 
 
 def rebuild_index(job: Job, progress: Progress) -> dict[str, Any]:
@@ -41,12 +54,12 @@ def rebuild_index(job: Job, progress: Progress) -> dict[str, Any]:
     if progress.should_stop():
         remove_index(built)
         return {}
-    progress.report(2, 3, "Making it live")
+    progress.report(2, 3, Message("stage.making_live"))
     if not make_live(built, instead_of=live, job=job):
         remove_index(built)
         return {"superseded": True}
     prune()
-    progress.report(3, 3, "Live")
+    progress.report(3, 3, Message("stage.live"))
     return {"index": built.pk, "pictures": built.count, "model": version.name}
 
 
@@ -63,12 +76,17 @@ def build_index(
         StoppedError: the job was asked to stop.
     """
     if not ImageEmbedding.objects.of_model(version).exists():
-        raise IndexMismatchError(
-            f"There are no vectors of {version.name!r} to index yet. Import or upload pictures "
-            "and let them be embedded ('manage.py embed')."
-        )
+        raise IndexMismatchError("index.no_vectors", model=repr(version.name))
+    read_first(progress)
+    fit_first(version, progress)
     queries = partial(_likely_queries, version)
-    return store_for_new().build(version, spec, _Stoppable(progress), queries)
+    index = store_for_new().build(version, spec, _Stoppable(progress), queries)
+    try:
+        keep_bias(index, progress)
+    except BaseException:
+        remove_index(index)
+        raise
+    return index
 
 
 class _Stoppable(NoProgress):
@@ -77,7 +95,7 @@ class _Stoppable(NoProgress):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def report(self, done: int, total: int, message: str = "") -> None:
+    def report(self, done: int, total: int, message: Message | None = None) -> None:
         self._progress.report(done, total, message)
         stop_if_asked(self._progress)
 
@@ -85,7 +103,7 @@ class _Stoppable(NoProgress):
 def _likely_queries(version: ModelVersion) -> FloatMatrix | None:
     """Vectors of sentences that people wrote about these pictures: what will be asked is like
     them."""
-    captions = sample_captions(TUNED_ON)
+    captions = [caption.text for caption in sample_captions(TUNED_ON)]
     return version.load_encoder().encode_texts(captions) if captions else None
 
 
@@ -99,7 +117,6 @@ def make_live(
     with transaction.atomic():
         if not index.activate(instead_of=instead_of):
             return False
-        transaction.on_commit(partial(pass_on_live, index))
         former = instead_of.model_version if instead_of else None
         if history or former not in (None, index.model_version):
             Promotion.objects.create(
@@ -110,7 +127,31 @@ def make_live(
                 job=job,
                 **history,
             )
+            _record(index.model_version, former, job, **history)
     return True
+
+
+def _record(
+    model: ModelVersion,
+    former: ModelVersion | None,
+    job: Job | None,
+    *,
+    kind: str = Promotion.Kind.PROMOTION,
+    created_by: User | None = None,
+    override_reason: str = "",
+    **_: Any,
+) -> None:
+    code = "model_rolled_back" if kind == Promotion.Kind.ROLLBACK else "model_promoted"
+    reason = {"reason": override_reason} if override_reason else {}
+    audit.record(
+        f"{code}_anyway" if reason else code,
+        user=created_by or (job.created_by if job else None),
+        kind="model",
+        pk=model.pk,
+        model=model.name,
+        former=former.name if former else Message("audit.nothing"),
+        **reason,
+    )
 
 
 def prune() -> None:
@@ -120,6 +161,7 @@ def prune() -> None:
     removed = [old for old in IndexVersion.objects.removable() if remove_index(old)]
     for version in {old.model_version for old in removed}:
         _remove_vectors(version)
+    _remove_sentences()
     for root in (settings.INDEX_DIR, settings.MODELS_DIR):
         remove_stale_builds(Path(root), older_than_seconds=3600)
 
@@ -129,10 +171,26 @@ def remove_index(version: IndexVersion) -> bool:
     deleted, _ = IndexVersion.objects.filter(pk=version.pk, is_active=False).delete()
     if deleted:
         try:
-            store_of(version).remove(version)
+            store_of(version).remove(version.location)
         except VectorStoreError as error:
             logger.warning("%s is left behind in the vector store: %s", version, error)
     return bool(deleted)
+
+
+def _remove_sentences() -> None:
+    """Remove what no kept index needs of captions and titles: all of a model that reads no more,
+    and the notes that something is not said any more which every index has taken in."""
+    current = SentenceReading.objects.current()
+    for model in SentenceModel.objects.all():
+        kept = IndexVersion.objects.filter(sentence_model=model)
+        rows = SentenceEmbedding.objects.of_model(model).order_by("pk")
+        if model == current or kept.exists():
+            taken_in = kept.aggregate(least=Min("sentence_watermark"))["least"] or 0
+            rows = rows.filter(vector=b"", pk__lte=taken_in)
+        while doomed := list(rows.values_list("pk", flat=True)[:_DELETED_AT_A_TIME]):
+            SentenceEmbedding.objects.filter(pk__in=doomed).delete()
+        if model != current and not kept.exists():
+            model.delete()
 
 
 def _remove_vectors(version: ModelVersion) -> None:

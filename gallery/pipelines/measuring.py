@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from gallery.jobs.runner import stop_if_asked
 from gallery.models import Evaluation, ImageEmbedding, Job, ModelVersion, SavedQuerySet
 from gallery.pipelines.captioned import Captioned
-from gallery.pipelines.runner import stop_if_asked
-from gallery.selectors import picture_name
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.evaluation import (
     DirectionMetrics,
@@ -63,7 +62,7 @@ def measure(
     evaluation = Evaluation.objects.create(
         model_version=version,
         protocol=config.protocol,
-        dataset=captioned.data.source[:200],
+        dataset=captioned.name,
         data_sha256=captioned.sha256,
         queries=to_image.queries,
         gallery=to_image.gallery,
@@ -118,7 +117,7 @@ class Gallery:
         return Gallery(self.ids[chosen], self.vectors[chosen])
 
     def names(self) -> list[str]:
-        return [picture_name(int(pk)) for pk in self.ids]
+        return [str(pk) for pk in self.ids]
 
 
 KS = (1, 5, 10)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gallery.jobs.runner import stop_if_asked
 from gallery.models import IndexVersion, Job, ModelVersion, Promotion
 from gallery.pipelines.embedding import embed
 from gallery.pipelines.gating import (
@@ -12,17 +13,18 @@ from gallery.pipelines.gating import (
     refuse_unless,
 )
 from gallery.pipelines.indexing import build_index, make_live, prune, remove_index
-from gallery.pipelines.runner import stop_if_asked
-from mlcore.encoder import Encoder
-from mlcore.gate import Verdict
+from gallery.pipelines.relevance import fit_first
+from gallery.pipelines.relevance_checks import relevance_checks
+from mlcore.encoders import Encoder, keep_encoders
+from mlcore.evaluation.gate import Verdict
+from mlcore.i18n import Message
 from mlcore.progress import Progress
-from mlcore.shared import keep_encoders
 
 __all__ = ["PromotionRefusedError", "promote"]
 
 
 def promote(job: Job, progress: Progress) -> dict[str, Any]:
-    """Make a model live, if the gate lets it pass or staff gave a reason to override it.
+    """Make a model live, if the gate lets it pass or somebody gave a reason to override it.
 
     Params: ``model`` (id), ``override_reason``. Searches go on with the live model until the one
     row is flipped at the end; until then nothing that they use is changed.
@@ -38,7 +40,7 @@ def promote(job: Job, progress: Progress) -> dict[str, Any]:
         done = job.promotions.first()
         if done is not None:  # an earlier run of this job was cut off after the flip
             return _result(done, embedded=0)
-        raise PromotionRefusedError(f"{candidate.name} is live already.")
+        raise PromotionRefusedError("promotion.is_live", model=candidate.name)
     encoder = candidate.load_encoder()
     verdict = Verdict(())
     if live is not None:
@@ -47,8 +49,10 @@ def promote(job: Job, progress: Progress) -> dict[str, Any]:
         refuse_unless(verdict, candidate, reason)
     embedded = _embed_missing(candidate, encoder, job, progress)
     if live is not None:
-        progress.report(0, 1, "Asking the saved queries")
-        verdict = Verdict((*verdict.checks, *query_set_checks(candidate, live)))
+        fit_first(candidate, progress)  # it is judged by the weights that it will have
+        progress.report(0, 1, Message("stage.asking_saved_queries"))
+        checks = *query_set_checks(candidate, live), *relevance_checks(candidate, live)
+        verdict = Verdict((*verdict.checks, *checks))
         keep_verdict(candidate, live, verdict)
         refuse_unless(verdict, candidate, reason)
     built = build_index(candidate, progress)
@@ -66,6 +70,7 @@ def promote(job: Job, progress: Progress) -> dict[str, Any]:
         raise
     prune()
     keep_encoders({candidate.reference, *([live.reference] if live else [])})
+    progress.report(3, 3, Message("stage.live"))
     return _result(job.promotions.get(), embedded)
 
 
@@ -101,9 +106,6 @@ def _flip(
     while True:
         current = IndexVersion.objects.active()
         if (current.model_version if current else None) != live:
-            raise PromotionRefusedError(
-                "Another model was made live meanwhile, and this one was not compared with it. "
-                "Promote it again if you still want to."
-            )
+            raise PromotionRefusedError("promotion.overtaken")
         if make_live(built, instead_of=current, job=job, **history):
             return

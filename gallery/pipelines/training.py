@@ -13,42 +13,23 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from gallery.jobs.runner import JobLostError
 from gallery.models import IndexVersion, Job, ModelVersion
-from gallery.pipelines.captioned import Side, Sides, count_sides, on_side
+from gallery.pipelines.captioned import Partition, PartitionSizes, in_partition, partition_sizes
 from gallery.pipelines.gating import check_general_set, judge, keep_verdict
-from gallery.pipelines.runner import JobLostError
-from mlcore.checkpoints import is_checkpoint, read_json, verify_checkpoint
 from mlcore.datasets import CaptionDataset
-from mlcore.encoder import find_model
+from mlcore.encoders import find_model, shared_encoder
+from mlcore.encoders.checkpoints import is_checkpoint, read_json, verify_checkpoint
 from mlcore.errors import TrainingError
 from mlcore.progress import Progress
-from mlcore.shared import shared_encoder
-from mlcore.training import MIN_PAIRS, TrainConfig, Tune, fine_tune
-from mlcore.training.loop import TRAINING
+from mlcore.training import MIN_PAIRS, TRAINING, TrainConfig, Tune, fine_tune
+from mlcore.training.config import OPTIONS
 
-RECIPE_FIELDS = (
-    "last_blocks",
-    "lora_rank",
-    "epochs",
-    "batch_size",
-    "micro_batch",
-    "gradient_checkpointing",
-    "learning_rate",
-    "head_learning_rate",
-    "warm_up",
-    "weight_decay",
-    "augment",
-    "hard_negatives",
-    "weight_averaging",
-    "robust_mixes",
-    "patience",
-    "validation_metric",
-    "seed",
-)
+RECIPE_FIELDS = tuple(name for name, option in OPTIONS.items() if option.site)
 """Fields of :class:`mlcore.training.TrainConfig` that a training job may set."""
 
-MIN_HELD_OUT = 5
-"""Pictures that have to be held out: fewer tell nothing about which model is better."""
+MIN_TEST = 5
+"""Pictures that there have to be to judge by: fewer tell nothing about which model is better."""
 
 _TOLD = ("best_epoch", "best_value", "mix", "stopped_early", "trained_parameters", "seconds")
 """What a checkpoint tells of its training that is shown beside its data."""
@@ -85,11 +66,11 @@ def train(job: Job, progress: Progress) -> dict[str, Any]:
     params = TrainingParams(**job.params)
     base = base_model(params)
     config = recipe_for(base, params)
-    check_sides(count_sides(params.collection))
+    check_sizes(partition_sizes(params.collection))
     check_general_set()
     data = {
-        side: on_side(side, params.collection, until=job.created_at).data
-        for side in (Side.TRAINING, Side.VALIDATION, Side.HELD_OUT)
+        partition: in_partition(partition, params.collection, until=job.created_at).data
+        for partition in Partition
     }
     _forget_abandoned_runs()
     out = _folder(job)
@@ -105,25 +86,29 @@ def train(job: Job, progress: Progress) -> dict[str, Any]:
         "pictures": candidate.data["pictures"],
         "captions": candidate.data["captions"],
         # Because they are, or nearly are, among the pictures to validate on or to judge by.
-        "left out": len(data[Side.TRAINING]) - candidate.data["pictures"],
-        "held out": len(data[Side.HELD_OUT]),
-        "best epoch": candidate.data["best_epoch"],
+        "left_out": len(data[Partition.TRAIN]) - candidate.data["pictures"],
+        "test": len(data[Partition.TEST]),
+        "best_epoch": candidate.data["best_epoch"],
         "gate": "passed" if verdict.passed else "failed",
-        "reasons": verdict.reasons(),
+        "better": verdict.better,
+        "reasons": [reason.as_json() for reason in verdict.reasons()],
     }
 
 
-def check_sides(sides: Sides) -> None:
+def check_sizes(sizes: PartitionSizes) -> None:
     """Refuse to train where there is too little to learn from or to judge by.
 
     Raises:
         TrainingError: with what there is and what is needed.
     """
-    if sides.training < MIN_PAIRS or sides.validation < 1 or sides.held_out < MIN_HELD_OUT:
+    if sizes.train < MIN_PAIRS or sizes.validation < 1 or sizes.test < MIN_TEST:
         raise TrainingError(
-            f"There are {sides.training} captioned pictures to learn from, {sides.validation} to "
-            f"choose the best epoch by and {sides.held_out} held out to judge by; at least "
-            f"{MIN_PAIRS}, 1 and {MIN_HELD_OUT} are needed. Add captions to more pictures."
+            "training.too_few_pictures",
+            train=sizes.train,
+            validation=sizes.validation,
+            test=sizes.test,
+            least_train=MIN_PAIRS,
+            least_test=MIN_TEST,
         )
 
 
@@ -137,12 +122,14 @@ def base_model(params: TrainingParams) -> ModelVersion:
     if params.base is not None:
         version = ModelVersion.objects.filter(pk=params.base).first()
         if version is None:
-            raise TrainingError(f"There is no model {params.base} to start from.")
+            raise TrainingError("training.no_such_base", id=str(params.base))
         return version
     live = IndexVersion.objects.active()
     if live is not None:
         return live.model_version
-    encoder = shared_encoder(settings.CONTEXTVISION_MODEL, device=settings.CONTEXTVISION_DEVICE)
+    encoder = shared_encoder(
+        settings.CONTEXTVISION_MODEL, options=settings.CONTEXTVISION_RUNTIME_OPTIONS
+    )
     return ModelVersion.objects.for_encoder(encoder)
 
 
@@ -154,21 +141,19 @@ def recipe_for(base: ModelVersion, params: TrainingParams) -> TrainConfig:
     """
     unknown = sorted(set(params.recipe) - set(RECIPE_FIELDS))
     if unknown:
-        raise TrainingError(
-            f"{', '.join(unknown)} cannot be set; what can: {', '.join(RECIPE_FIELDS)}."
-        )
-    chosen = dict(params.recipe)
-    if "robust_mixes" in chosen:
-        chosen["robust_mixes"] = tuple(chosen["robust_mixes"] or ())
-    kind = find_model(base.reference).kind
+        raise TrainingError("training.cannot_be_set", fields=unknown, known=RECIPE_FIELDS)
+    for name, value in params.recipe.items():
+        if value is not None:  # which is as good as left out
+            OPTIONS[name].check(name, value)
+    family = find_model(base.reference).family
     config = TrainConfig.recommended(
-        kind,
+        family,
         params.tune,
-        device=settings.CONTEXTVISION_DEVICE,
+        device=settings.CONTEXTVISION_RUNTIME_OPTIONS.device,
         cache_dir=Path(settings.MODELS_DIR) / ".features",
-        **chosen,
+        **params.recipe,
     )
-    config.check(kind)
+    config.check(family)
     return config
 
 
@@ -180,7 +165,7 @@ def _folder(job: Job) -> Path:
 
 def _fine_tune(
     base: ModelVersion,
-    data: Mapping[Side, CaptionDataset],
+    data: Mapping[Partition, CaptionDataset],
     config: TrainConfig,
     out: Path,
     progress: Progress,
@@ -190,11 +175,11 @@ def _fine_tune(
     try:
         fine_tune(
             base.reference,
-            data[Side.TRAINING],
+            data[Partition.TRAIN],
             config,
             out_dir=out,
-            validation=data[Side.VALIDATION],
-            unseen=[data[Side.HELD_OUT]],
+            validation=data[Partition.VALIDATION],
+            unseen=[data[Partition.TEST]],
             drop_leaking=True,
             progress=progress,
         )
@@ -214,7 +199,7 @@ def _register(out: Path, base: ModelVersion, params: TrainingParams, job: Job) -
     """
     verify_checkpoint(out)
     told = read_json(out / TRAINING)
-    encoder = shared_encoder(str(out), device=settings.CONTEXTVISION_DEVICE)
+    encoder = shared_encoder(str(out), options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
     base_name = Path(base.name).name
     candidate = ModelVersion.objects.for_encoder(
         encoder,
@@ -233,10 +218,7 @@ def _register(out: Path, base: ModelVersion, params: TrainingParams, job: Job) -
     if candidate.reference != str(out):
         shutil.rmtree(out)
         if candidate == base:
-            raise TrainingError(
-                "Training has changed nothing: the model is the one it started from. Try a higher "
-                "learning rate or more epochs."
-            )
+            raise TrainingError("training.nothing_changed")
     return candidate
 
 

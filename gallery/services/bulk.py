@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
+from gallery import fulltext
 from gallery.models import Image, Tag
-from gallery.uploads import collection_named, tags_named
+from gallery.services.images import show_images
+from gallery.uploads.ingest import collection_named, tags_named
 
 _AT_ONCE = 1_000
 """Rows in one statement; SQLite takes so many values."""
@@ -21,6 +24,8 @@ class Change:
     collection: str = ""
     no_collection: bool = False
     visibility: str = ""
+    groups: Sequence[Group] = ()
+    """Who sees them, where the visibility says so."""
 
     def __bool__(self) -> bool:
         return any(
@@ -64,8 +69,8 @@ def change_images(ids: Sequence[int], change: Change) -> Changed:
             if collection is not None or change.no_collection:
                 done.moved += rows.exclude(collection=collection).update(collection=collection)
             if change.visibility:
-                others = rows.exclude(visibility=change.visibility)
-                done.shown_or_hidden += others.update(visibility=change.visibility)
+                done.shown_or_hidden += show_images(some, change.visibility, change.groups)
+        fulltext.refresh(ids)
     return done
 
 

@@ -4,7 +4,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,31 @@ import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from gallery.models import Image, ImageEmbedding, IndexVersion, ModelVersion, SavedQuerySet
+from gallery.models import (
+    Image,
+    ImageEmbedding,
+    IndexVersion,
+    ModelVersion,
+    SavedQuerySet,
+    SentenceEmbedding,
+    SentenceModel,
+)
+from gallery.models.sentence import sentences_of
 from gallery.pipelines.bundles import (
+    CAPTIONS,
+    CONTENTS,
     INDEX,
     MODEL,
     QUERY_SETS,
+    SENTENCES,
     Bundle,
     BundleError,
     verify_bundle,
 )
 from gallery.pipelines.indexing import build_index
 from gallery.services import query_sets, versions
-from gallery.stores import backend_store
-from mlcore.encoder import Encoder, load_encoder
+from gallery.vectors.registry import store_for_new
+from mlcore.encoders import Encoder, load_encoder
 from mlcore.errors import ContextVisionError
 from mlcore.progress import NoProgress, Progress
 
@@ -82,22 +94,23 @@ def import_bundle(
         _unpacked(bundle, MODEL, Path(settings.MODELS_DIR)) as model_folder,
         _unpacked(bundle, INDEX, Path(settings.INDEX_DIR)) as index_folder,
     ):
-        encoder = load_encoder(model_folder, device=settings.CONTEXTVISION_DEVICE)
+        encoder = load_encoder(model_folder, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
         told = (about.get("fingerprint"), about.get("image_fingerprint"))
         if (encoder.fingerprint, encoder.image_fingerprint) != told:
             raise BundleError(
-                f"The model in {path} is not the one that was exported: its fingerprint is "
-                f"{encoder.fingerprint[:8]}, and {about['fingerprint'][:8]} was written down."
+                "bundle.other_model",
+                path=str(path),
+                found=encoder.fingerprint[:8],
+                expected=about["fingerprint"][:8],
             )
         index = VectorIndex.load(index_folder, fingerprint=encoder.fingerprint)
         version = _model_row(encoder, about, model_folder)
         here = _pictures_here(theirs)
         _store_vectors(version, index, here)
+        _store_sentences(bundle, here)
         as_it_was = _is_the_same(version, index, here)
-        row: IndexVersion | None = None
-        if as_it_was and backend_store() is None:
-            row = _index_row(version, index, index_folder)
-        elif here:
+        row = store_for_new().adopt(version, index_folder) if as_it_was else None
+        if row is None and here:
             row = build_index(version, progress or NoProgress())
     names, left_out = _save_sets(sets, user)
     if activate and row is not None:
@@ -117,7 +130,7 @@ def import_bundle(
 def _about(bundle: Bundle) -> dict[str, Any]:
     about = bundle.about.get("model")
     if not isinstance(about, dict) or not isinstance(about.get("fingerprint"), str):
-        raise BundleError(f"{bundle.path} does not say which model it holds; export it again.")
+        raise BundleError("bundle.names_no_model", path=str(bundle.path))
     return about
 
 
@@ -137,7 +150,7 @@ def _checked_sets(sets: Any) -> list[dict[str, Any]]:
             for each in sets
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError("The query sets in the bundle are malformed; export it again.") from error
+        raise BundleError("bundle.bad_query_sets") from error
 
 
 @contextmanager
@@ -149,8 +162,10 @@ def _unpacked(bundle: Bundle, name: str, root: Path) -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise BundleError(
-            f"{bundle.path} could not be unpacked into {root} ({error.strerror or error}); check "
-            "free space and permissions."
+            "bundle.cannot_be_unpacked",
+            path=str(bundle.path),
+            folder=str(root),
+            why=error.strerror or str(error),
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -199,14 +214,51 @@ def _store_vectors(version: ModelVersion, index: "VectorIndex", here: Mapping[in
     theirs = np.array(sorted(here), dtype=np.int64)
     strangers = theirs[~index.contains(theirs)]
     if len(strangers):
-        raise BundleError(
-            f"The bundle lists picture {strangers[0]}, which its index does not hold; export it "
-            "again."
-        )
+        raise BundleError("bundle.unknown_picture", id=str(strangers[0]))
     for start in range(0, len(theirs), _AT_A_TIME):
         chunk = theirs[start : start + _AT_A_TIME]
         ours = [here[int(pk)] for pk in chunk]
         ImageEmbedding.objects.store(version, ours, index.vectors_of(chunk))
+
+
+def _store_sentences(bundle: Bundle, here: Mapping[int, int]) -> None:
+    """Keep what their model made of captions and titles that are the same here, to the letter; it
+    is not computed again where that model reads here too."""
+    from mlcore.index import VectorIndex
+
+    about = bundle.about.get("sentences")
+    if about is None:
+        return
+    with _unpacked(bundle, CAPTIONS, Path(settings.INDEX_DIR)) as folder:
+        try:
+            index = VectorIndex.load(folder, fingerprint=str(about["fingerprint"]))
+            reference = str(about["reference"])
+        except (KeyError, TypeError) as error:
+            raise BundleError("bundle.malformed", member=CONTENTS) from error
+        theirs = bundle.sentences()
+        if len(theirs) != len(index):
+            raise BundleError("bundle.malformed", member=SENTENCES)
+        model, _ = SentenceModel.objects.get_or_create(
+            fingerprint=index.fingerprint, defaults={"reference": reference, "dim": index.dim}
+        )
+        rows = {
+            (here[image_id], digest): row
+            for row, (image_id, digest) in enumerate(theirs)
+            if image_id in here and digest
+        }
+        ours = sorted({image_id for image_id, _ in rows})
+        for start in range(0, len(ours), _AT_A_TIME):
+            chunk = ours[start : start + _AT_A_TIME]
+            known = SentenceEmbedding.objects.of_model(model).filter(image_id__in=chunk)
+            digests = set(known.values_list("image_id", "key", "digest"))
+            new = [
+                each
+                for each in sentences_of(chunk)
+                if (each.image_id, each.digest) in rows
+                and (each.image_id, each.key, each.digest) not in digests
+            ]
+            places = np.array([rows[each.image_id, each.digest] for each in new], dtype=np.int64)
+            SentenceEmbedding.objects.store(model, new, index.vectors_of(places))
 
 
 def _is_the_same(version: ModelVersion, index: "VectorIndex", here: Mapping[int, int]) -> bool:
@@ -216,22 +268,6 @@ def _is_the_same(version: ModelVersion, index: "VectorIndex", here: Mapping[int,
     embedded = ImageEmbedding.objects.of_model(version).order_by("image_id")
     ids = np.fromiter(embedded.values_list("image_id", flat=True).iterator(), dtype=np.int64)
     return np.array_equal(index.ids, ids)
-
-
-def _index_row(version: ModelVersion, index: "VectorIndex", folder: Path) -> IndexVersion:
-    from mlcore.index import IndexManifest
-
-    directory = uuid.uuid4().hex
-    newest = ImageEmbedding.objects.of_model(version).order_by("-pk")
-    folder.rename(Path(settings.INDEX_DIR) / directory)
-    place = Path(settings.INDEX_DIR) / directory
-    return IndexVersion.objects.create(
-        model_version=version,
-        directory=directory,
-        count=len(index),
-        watermark=newest.values_list("pk", flat=True)[0],
-        manifest=asdict(IndexManifest.read(place)),
-    )
 
 
 def _save_sets(sets: list[dict[str, Any]], user: User | None) -> tuple[tuple[str, ...], int]:

@@ -1,5 +1,6 @@
 """Asking for evaluations, and reading what they found."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from gallery.models import Evaluation, Job, ModelVersion
+from gallery.pipelines.captioned import Partition, name_of, partition_sizes
 from gallery.pipelines.measuring import metrics_of, whole_of
 from gallery.services import jobs
-from mlcore.checkpoints import read_json
+from mlcore.encoders.checkpoints import read_json
 from mlcore.errors import ContextVisionError, DatasetError
-from mlcore.training.loop import TRAINING
+from mlcore.evaluation import EvalConfig
+from mlcore.training import TRAINING
 
 if TYPE_CHECKING:
     from mlcore.evaluation import Comparison
@@ -28,11 +31,10 @@ GALLERIES = (
     ("indexed", _("Every picture of the gallery")),
 )
 SPLITS = (
-    ("held-out", _("Pictures held out from training")),
+    (Partition.TEST, _("Test: what no training saw")),
+    (Partition.VALIDATION, _("Validation: what chose the best epoch")),
+    (Partition.TRAIN, _("Train: what was learnt from")),
     ("", _("All captioned pictures")),
-    ("train", _("The data set's training part")),
-    ("val", _("The data set's validation part")),
-    ("test", _("The data set's test part")),
 )
 
 
@@ -45,7 +47,7 @@ def request_evaluation(
     *,
     protocol: str = "karpathy-1k",
     gallery: str = "queried",
-    split: str = "held-out",
+    split: str = Partition.TEST,
     collection: str = "",
     composition: bool = False,
     user: User | None,
@@ -53,7 +55,7 @@ def request_evaluation(
     """Queue an evaluation of a model on captioned pictures of the gallery.
 
     Raises:
-        EvaluationError: a choice that there is not.
+        EvaluationError: a choice that there is not, or fewer pictures than reference-100 draws.
     """
     for value, choices, kind in (
         (protocol, PROTOCOLS, "protocol"),
@@ -62,8 +64,12 @@ def request_evaluation(
     ):
         allowed = [name for name, label in choices]
         if value not in allowed:
-            named = ", ".join(repr(name) for name in allowed)
-            raise EvaluationError(f"There is no {kind} {value!r}; choose one of {named}.")
+            known = [repr(name) for name in allowed]
+            raise EvaluationError(
+                "evaluation.no_such_choice", what=kind, value=repr(value), known=known
+            )
+    if protocol == "reference-100":
+        _require_enough(Partition(split) if split else None, collection)
     params = {
         "model": model.pk,
         "protocol": protocol,
@@ -73,6 +79,19 @@ def request_evaluation(
         "composition": composition,
     }
     return jobs.start(Job.Kind.EVALUATE, params, user=user)
+
+
+def _require_enough(partition: Partition | None, collection: str) -> None:
+    least = EvalConfig(protocol="reference-100").queries
+    sizes = asdict(partition_sizes(collection))
+    pictures = sizes[partition] if partition else sum(sizes.values())
+    if pictures < least:
+        raise EvaluationError(
+            "evaluation.too_few_to_draw",
+            least=least,
+            pictures=pictures,
+            source=name_of(partition, collection),
+        )
 
 
 def compare_evaluations(live: Evaluation, candidate: Evaluation) -> "Comparison":
@@ -94,15 +113,15 @@ def difference_spans(live: Evaluation, candidate: Evaluation) -> dict[str, tuple
     key = "differences-" + "-".join(
         f"{found.pk}-{found.created_at.timestamp()}" for found in (live, candidate)
     )
-    spans: dict[str, tuple[float, float]] | None = cache.get(key)
+    spans: dict[str, list[float]] | None = cache.get(key)
     if spans is None:
         try:
             metrics = compare_evaluations(live, candidate).metrics
         except DatasetError:
             metrics = {}
-        spans = {name: (found.low, found.high) for name, found in metrics.items()}
+        spans = {name: [found.low, found.high] for name, found in metrics.items()}
         cache.set(key, spans, timeout=None)
-    return spans
+    return {name: (low, high) for name, (low, high) in spans.items()}
 
 
 def comparable_with(evaluation: Evaluation) -> "QuerySet[Evaluation]":

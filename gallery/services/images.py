@@ -5,26 +5,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Max
 
+from gallery import audit, fulltext
+from gallery.disk import require_room_for_pictures
 from gallery.models import Caption, Image, Job
+from gallery.models.image import TakenFrom
 from gallery.services import jobs
 from gallery.storage import StorageUnavailableError
-from gallery.stores import pass_on_deleted
-from gallery.uploads import (
-    Admission,
+from gallery.uploads.ingest import (
     Destination,
-    Incoming,
-    admit,
+    IngestResult,
+    UploadItem,
     clean,
     collection_named,
+    in_batches,
+    ingest,
     tags_named,
     upload_limits,
 )
+from gallery.vectors import updates
 
 logger = logging.getLogger(__name__)
 
@@ -35,28 +39,37 @@ def add_uploads(
     *,
     captions: Sequence[str] = (),
     captions_by_name: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[list[Admission], Job | None]:
+) -> tuple[list[IngestResult], Job | None]:
     """Take in uploaded files, and queue the embedding of those that are new.
 
     ``captions`` belong to every file, ``captions_by_name`` to the files of those names. Returns
     what became of each file, and the job that embeds the new ones, if there are any.
     """
-    admissions: list[Admission] = []
-    for file in files:
-        own = (captions_by_name or {}).get(file.name or "", ())
-        admissions.append(add_file(file, destination, captions=[*own, *captions]))
-    created = [item.image.pk for item in admissions if item.image and item.created]
+    results = ingest_files(files, destination, captions=captions, captions_by_name=captions_by_name)
+    created = [result.image.pk for result in results if result.image and result.created]
     if not created:
-        return admissions, None
-    return admissions, embed_images(created, user=destination.uploader)
+        return results, None
+    return results, embed_images(created, user=destination.uploader)
 
 
-def add_file(
-    file: "UploadedFile[bytes]", destination: Destination, *, captions: Sequence[str] = ()
-) -> Admission:
-    """Take in one uploaded file; its embedding is left to the caller, or to maintenance."""
-    [admission] = admit([_incoming(file, captions)], destination)
-    return admission
+def ingest_files(
+    files: Iterable["UploadedFile[bytes]"],
+    destination: Destination,
+    *,
+    captions: Sequence[str] = (),
+    captions_by_name: Mapping[str, Sequence[str]] | None = None,
+) -> list[IngestResult]:
+    """Take in uploaded files; their embedding is left to the caller, or to maintenance.
+
+    Raises:
+        DiskFullError: there is no room for all of them; then none is kept, unless the disk filled
+            up meanwhile.
+    """
+    files = list(files)
+    require_room_for_pictures(sum(file.size or 0 for file in files))
+    by_name = captions_by_name or {}
+    items = (_item(file, [*by_name.get(file.name or "", ()), *captions]) for file in files)
+    return [result for batch in in_batches(items) for result in ingest(batch, destination)]
 
 
 def embed_images(ids: Sequence[int], *, user: User | None) -> Job:
@@ -64,10 +77,10 @@ def embed_images(ids: Sequence[int], *, user: User | None) -> Job:
     return jobs.start(Job.Kind.EMBED, {"images": list(ids)}, user=user)
 
 
-def _incoming(file: "UploadedFile[bytes]", captions: Sequence[str]) -> Incoming:
+def _item(file: "UploadedFile[bytes]", captions: Sequence[str]) -> UploadItem:
     # One byte more than is allowed is enough to be refused for size.
     data = file.read(upload_limits().max_bytes + 1)
-    return Incoming(
+    return UploadItem(
         name=file.name or "upload",
         data=data,
         captions=tuple(captions),
@@ -90,26 +103,41 @@ def set_captions(image: Image, captions: Sequence[str]) -> None:
             )
             for order, text in enumerate(dict.fromkeys(clean(captions)))
         )
+        fulltext.refresh([image.pk])
 
 
 def update_image(image: Image, changes: Mapping[str, Any]) -> None:
     """Change a picture's record, all of it or nothing; what is not named stays as it is.
 
-    ``title``, ``visibility`` and ``taken_at`` are values; ``collection`` (empty for none) and
-    ``tags`` are names, made where they are new; ``captions`` are sentences.
+    ``title`` and ``taken_at`` are values, and so is ``visibility``, with ``groups`` beside it where
+    those are to see it; ``collection`` (empty for none) and ``tags`` are names, made where they are
+    new; ``captions`` are sentences.
     """
     values = {name: changes[name] for name in _PLAIN_FIELDS if name in changes}
+    if "taken_at" in changes:
+        values["taken_from"] = TakenFrom.NOBODY
     with transaction.atomic():
         if "collection" in changes:
             values["collection"] = collection_named(changes["collection"])
         Image.objects.filter(pk=image.pk).update(**values)
+        if "visibility" in changes:
+            show_images([image.pk], changes["visibility"], changes.get("groups", ()))
         if "tags" in changes:
             image.tags.set(tags_named(changes["tags"]))
         if "captions" in changes:
             set_captions(image, changes["captions"])
+        fulltext.refresh([image.pk])
 
 
-_PLAIN_FIELDS = ("title", "visibility", "taken_at")
+_PLAIN_FIELDS = ("title", "taken_at")
+
+
+def show_images(ids: Sequence[int], visibility: str, groups: Iterable[Group] = ()) -> int:
+    """Let others see these pictures from now on; return of how many that is a change."""
+    with transaction.atomic():
+        changed = Image.objects.filter(pk__in=ids).show_to(visibility, groups)
+        audit.record_shown(changed, visibility, groups)
+    return len(changed)
 
 
 def add_caption(image: Image, text: str) -> Caption:
@@ -118,7 +146,25 @@ def add_caption(image: Image, text: str) -> Caption:
         # Two callers at once would otherwise choose the same place.
         Image.objects.select_for_update().get(pk=image.pk)
         last = image.captions.aggregate(last=Max("order"))["last"]
-        return Caption.objects.create(image=image, text=text, order=0 if last is None else last + 1)
+        order = 0 if last is None else last + 1
+        caption = Caption.objects.create(image=image, text=text, order=order)
+        fulltext.refresh([image.pk])
+        return caption
+
+
+def change_caption(caption: Caption, text: str) -> None:
+    """Write another sentence in the place of one; it is a person's from now on."""
+    with transaction.atomic():
+        caption.text, caption.source = text, Caption.Source.PERSON
+        caption.save(update_fields=["text", "source"])
+        fulltext.refresh([caption.image_id])
+
+
+def delete_caption(caption: Caption) -> None:
+    """Take one sentence away."""
+    with transaction.atomic():
+        caption.delete()
+        fulltext.refresh([caption.image_id])
 
 
 def delete_images(images: Iterable[Image]) -> int:
@@ -130,7 +176,9 @@ def delete_images(images: Iterable[Image]) -> int:
     ids = [image.pk for image in doomed]
     with transaction.atomic():
         Image.objects.filter(pk__in=ids).delete()
-        transaction.on_commit(partial(pass_on_deleted, ids))
+        audit.record_images("images_deleted", ids)
+        fulltext.refresh(ids)
+        transaction.on_commit(partial(updates.delete, ids))
         for image in doomed:
             transaction.on_commit(partial(_delete_files, image))
     return len(doomed)
@@ -143,5 +191,5 @@ def _delete_files(image: Image) -> None:
         try:
             default_storage.delete(name)
         except StorageUnavailableError as error:
-            # The record is gone, so nobody can see the file; leftovers.py finds it later.
+            # The record is gone, so nobody can see the file; the doctor finds it.
             logger.error("The file %s of a deleted picture is left behind: %s", name, error)

@@ -10,28 +10,23 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils.translation import gettext
 
 from gallery import tasks
+from gallery.access import require
+from gallery.jobs.kinds import KINDS, Body
+from gallery.jobs.runner import run_job
 from gallery.models import EmbeddingPlan, Failure, Job, WorkerPulse
-from gallery.pipelines import BODIES, run_job
 from mlcore.errors import ContextVisionError
 from mlcore.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-TASKS = {
-    Job.Kind.IMPORT: tasks.import_pictures,
-    Job.Kind.EMBED: tasks.embed_pictures,
-    Job.Kind.INDEX: tasks.rebuild_index,
-    Job.Kind.TRAIN: tasks.train_model,
-    Job.Kind.EVALUATE: tasks.evaluate_model,
-    Job.Kind.PROMOTE: tasks.promote_model,
-    Job.Kind.EXPORT: tasks.export_model,
-}
+RESEND_AFTER = timedelta(seconds=70)
+"""A queued job whose message is older is sent again: a restarted broker may have lost it.
 
-RESEND_AFTER = timedelta(minutes=5)
-"""A queued job whose message is older is sent again: a restarted broker may have lost it."""
+With the pause between two rounds of maintenance that is less than 90 s. A message too many does no
+harm: only one worker can claim a job.
+"""
 
 
 class JobError(ContextVisionError):
@@ -53,11 +48,21 @@ def start(
 
 
 def run_here(
-    kind: Job.Kind, params: dict[str, Any], *, watcher: Progress, user: User | None = None
+    kind: Job.Kind,
+    params: dict[str, Any],
+    *,
+    watcher: Progress,
+    user: User | None = None,
+    body: Body | None = None,
+    key: str = "",
 ) -> Job:
-    """Run a job in this process instead of a worker, and return it finished."""
-    job = _create(kind, params, user, key="")
-    run_job(job.pk, BODIES[kind], watcher=watcher)
+    """Run a job in this process instead of a worker, and return it finished; ``body`` may stand in
+    for that of its kind.
+
+    With a ``key`` of which another job is under way it is that one, as it is.
+    """
+    job = _create(kind, params, user, key)
+    run_job(job.pk, body, watcher=watcher)
     job.refresh_from_db()
     return job
 
@@ -74,7 +79,8 @@ def _create(kind: Job.Kind, params: dict[str, Any] | None, user: User | None, ke
 def send(job: Job) -> bool:
     """Put the job's message into the queue; tell whether the broker took it."""
     try:
-        TASKS[Job.Kind(job.kind)].apply_async((job.pk,), retry=False)
+        queue = KINDS[job.kind].queue
+        tasks.run_job.apply_async((job.pk,), queue=queue, retry=False)
     except Exception as error:  # kombu raises the transport's own kinds of errors
         logger.warning("%s waits: the broker cannot be reached (%s).", job, error)
         return False
@@ -85,16 +91,21 @@ def send(job: Job) -> bool:
 def cancel(job: Job) -> None:
     """Stop a job at its next safe point; what it finished stays."""
     if not job.cancel():
-        raise JobError(gettext("%(job)s has ended; there is nothing to cancel.") % {"job": job})
+        raise JobError("job.has_ended", job=str(job))
 
 
 def retry(job: Job, *, user: User | None = None) -> Job:
-    """Start a finished job again, as a new one with the same parameters."""
+    """Start a finished job again, as a new one with the same parameters.
+
+    Raises:
+        PermissionDenied: whoever asks may start none of its kind.
+        JobError: it has not ended.
+    """
+    if user is not None:
+        require(user, KINDS[job.kind].permission)
     if not job.is_finished:
-        raise JobError(
-            gettext("%(job)s has not ended yet; cancel it first or wait.") % {"job": job}
-        )
-    return start(Job.Kind(job.kind), job.params, user=user)
+        raise JobError("job.has_not_ended", job=str(job))
+    return start(Job.Kind(job.kind), job.params, user=user, key=job.key)
 
 
 def retry_failure(failure: Failure, *, user: User | None = None) -> Job:
@@ -113,12 +124,7 @@ def retry_failures(failures: Iterable[Failure], *, user: User | None = None) -> 
     sources: dict[int, list[Failure]] = {}
     for failure in failures:
         if not failure.is_traceable:
-            raise JobError(
-                gettext(
-                    "Where %(item)s came from is not known any more; import it again by its path."
-                )
-                % {"item": failure.item}
-            )
+            raise JobError("failure.untraceable", item=failure.item)
         if failure.stage == Failure.Stage.EMBED:
             pictures.append(failure)
         else:
@@ -129,13 +135,15 @@ def retry_failures(failures: Iterable[Failure], *, user: User | None = None) -> 
             ids = [failure.image_id for failure in pictures]
             Failure.objects.filter(pk__in=[failure.pk for failure in pictures]).update(attempts=0)
             started.append(start(Job.Kind.EMBED, {"images": ids}, user=user))
-    return started
+    return list(dict.fromkeys(started))
 
 
 def _import_again(failures: Sequence[Failure], user: User | None) -> Job:
     """Import these records of one source once more."""
     job = failures[0].job
     assert job is not None  # noqa: S101  (those without a job were refused)
+    if job.kind == Job.Kind.SYNC:
+        return start(Job.Kind.SYNC, {**job.params, "again": True}, user=user, key=job.key)
     prefix = f"{Path(job.params['path']).name}: "
     names = [failure.item.removeprefix(prefix) for failure in failures]
     return start(Job.Kind.IMPORT, {**job.params, "only": names}, user=user)
@@ -165,7 +173,7 @@ def invite_helpers() -> int:
     for plan in EmbeddingPlan.objects.worth_sharing():
         for _ in range(listening):
             try:
-                tasks.join_embedding.apply_async(
+                tasks.help_embedding.apply_async(
                     (plan.job_id,), expires=WorkerPulse.INTERVAL.total_seconds(), retry=False
                 )
             except Exception as error:  # as in send()

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.translation import gettext
 
+from gallery import audit
 from gallery.models import Image, SavedQuery, SavedQuerySet
 from mlcore.errors import ContextVisionError
 from mlcore.query import normalise_text
+
+LONGEST = 1000
+"""Characters of a query."""
 
 
 class QuerySetError(ContextVisionError):
@@ -40,16 +44,13 @@ def save(
             words or pictures, with pictures that do not exist, or with an impossible tolerance.
     """
     name = name.strip()
-    _demand(bool(name), gettext("A set of queries needs a name."))
-    _demand(0.0 <= tolerance <= 1.0, gettext("The tolerance is a share from 0 to 1."))
-    _demand(bool(queries), gettext("A set of queries needs at least one query."))
+    _demand(bool(name), "query_set.no_name")
+    _demand(0.0 <= tolerance <= 1.0, "query_set.tolerance")
+    _demand(bool(queries), "query_set.no_queries")
     taken = SavedQuerySet.objects.filter(name=name)
     if query_set is not None:
         taken = taken.exclude(pk=query_set.pk)
-    _demand(
-        not taken.exists(),
-        gettext("There is a set of queries called “%(name)s” already.") % {"name": name},
-    )
+    _demand(not taken.exists(), "query_set.name_taken", name=name)
     drafts = [_checked(number, draft) for number, draft in enumerate(queries, 1)]
     with transaction.atomic():
         query_set = query_set or SavedQuerySet(created_by=user)
@@ -65,27 +66,23 @@ def save(
 
 def delete(query_set: SavedQuerySet) -> None:
     """Forget a set of queries; models are not asked them any more."""
-    query_set.delete()
+    with transaction.atomic():
+        audit.record("query_set_deleted", kind="query set", pk=query_set.pk, name=query_set.name)
+        query_set.delete()
 
 
 def _checked(number: int, draft: DraftQuery) -> DraftQuery:
-    text, named = normalise_text(draft.text), {"number": number}
-    _demand(bool(text), gettext("Query %(number)d has no words.") % named)
-    _demand(len(text) <= 1000, gettext("Query %(number)d is longer than 1,000 characters.") % named)
+    text = normalise_text(draft.text)
+    _demand(bool(text), "query_set.no_words", number=number)
+    _demand(len(text) <= LONGEST, "query_set.too_long", number=number, limit=LONGEST)
     wanted = list(dict.fromkeys(draft.relevant))
-    _demand(
-        bool(wanted), gettext("Query %(number)d names no picture that should come back.") % named
-    )
+    _demand(bool(wanted), "query_set.no_pictures", number=number)
     known = set(Image.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    missing = ", ".join(str(pk) for pk in wanted if pk not in known)
-    _demand(
-        not missing,
-        gettext("Query %(number)d names pictures that do not exist: %(missing)s.")
-        % {**named, "missing": missing},
-    )
+    missing = [str(pk) for pk in wanted if pk not in known]
+    _demand(not missing, "query_set.unknown_pictures", number=number, missing=missing)
     return DraftQuery(text, wanted)
 
 
-def _demand(condition: bool, words: str) -> None:
+def _demand(condition: bool, code: str, **params: Any) -> None:
     if not condition:
-        raise QuerySetError(words)
+        raise QuerySetError(code, **params)

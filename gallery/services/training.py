@@ -5,17 +5,23 @@ from dataclasses import asdict
 from django.contrib.auth.models import User
 
 from gallery.models import Job
-from gallery.pipelines.captioned import Sides, count_sides
+from gallery.pipelines.captioned import PartitionSizes, partition_sizes
 from gallery.pipelines.training import (
     RECIPE_FIELDS,
     TrainingParams,
     base_model,
-    check_sides,
+    check_sizes,
     recipe_for,
 )
 from gallery.services import jobs
 
-__all__ = ["RECIPE_FIELDS", "Sides", "TrainingParams", "gallery_counts", "request_training"]
+__all__ = [
+    "RECIPE_FIELDS",
+    "PartitionSizes",
+    "TrainingParams",
+    "gallery_counts",
+    "request_training",
+]
 
 
 def request_training(params: TrainingParams, *, user: User | None) -> Job:
@@ -32,9 +38,9 @@ def request_training(params: TrainingParams, *, user: User | None) -> Job:
 def check_params(params: TrainingParams) -> None:
     """Refuse what could only fail later; errors as :func:`request_training`."""
     recipe_for(base_model(params), params)
-    check_sides(count_sides(params.collection))
+    check_sizes(partition_sizes(params.collection))
 
 
-def gallery_counts(collection: str = "") -> Sides:
-    """Count the captioned pictures that would be trained on, validated on and held out."""
-    return count_sides(collection)
+def gallery_counts(collection: str = "") -> PartitionSizes:
+    """Count the captioned pictures to learn from, to choose by and to judge by."""
+    return partition_sizes(collection)

@@ -8,16 +8,17 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import ProtectedError, Q
-from django.utils.translation import gettext
 
+from gallery import audit
 from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Promotion
 from gallery.pipelines.gating import PromotionRefusedError, kept_verdict, refuse_unless
 from gallery.pipelines.indexing import make_live, remove_index
 from gallery.selectors import working_model
 from gallery.services import jobs
-from gallery.stores import backend_store, store_of
+from gallery.vectors.registry import store_for_new, store_of
 from mlcore.config import IndexKind, IndexSpec
 from mlcore.errors import ContextVisionError, IndexMismatchError
+from mlcore.i18n import Message
 
 __all__ = [
     "ModelKeptError",
@@ -50,17 +51,13 @@ def request_rebuild(*, user: User | None = None) -> Job:
 
 def explain_index(kind: IndexKind = "auto") -> str:
     """Say which kind of index would be built of the working model's vectors, and why."""
-    from mlcore.index import choose_kind
-
-    if backend_store() is not None:
-        return "HNSW in the vector store that CONTEXTVISION_VECTOR_BACKEND names."
     version = working_model()
     rows = (
         ImageEmbedding.objects.all()
         if version is None
         else ImageEmbedding.objects.of_model(version)
     )
-    return choose_kind(IndexSpec(kind=kind), rows.count()).reason
+    return store_for_new().explain(IndexSpec(kind=kind), rows.count())
 
 
 def request_promotion(model: ModelVersion, *, user: User | None, override_reason: str = "") -> Job:
@@ -73,7 +70,7 @@ def request_promotion(model: ModelVersion, *, user: User | None, override_reason
     """
     live = IndexVersion.objects.active()
     if live is not None and live.model_version == model:
-        raise PromotionRefusedError(gettext("%(model)s is live already.") % {"model": model.name})
+        raise PromotionRefusedError("promotion.is_live", model=model.name)
     verdict = kept_verdict(model, live.model_version) if live else None
     if verdict is not None:
         refuse_unless(verdict, model, override_reason)
@@ -81,45 +78,34 @@ def request_promotion(model: ModelVersion, *, user: User | None, override_reason
     params = {"model": model.pk, "override_reason": reason}
     job = jobs.start(Job.Kind.PROMOTE, params, user=user, key=f"promote {model.pk}")
     if reason and job.params.get("override_reason") != reason:
-        raise PromotionRefusedError(
-            gettext(
-                "%(job)s promotes %(model)s already, without this reason. Cancel that job first, "
-                "or wait for its end and promote the model again."
-            )
-            % {"job": job, "model": model.name}
-        )
+        raise PromotionRefusedError("promotion.other_reason", job=str(job), model=model.name)
     return job
 
 
 def request_export(model: ModelVersion, *, user: User | None) -> Job:
     """Queue the writing of a model into a file; one that is under way serves as well."""
-    return jobs.start(Job.Kind.EXPORT, {"model": model.pk}, user=user, key=f"export {model.pk}")
+    with transaction.atomic():
+        audit.record("model_exported", user=user, kind="model", pk=model.pk, model=model.name)
+        return jobs.start(Job.Kind.EXPORT, {"model": model.pk}, user=user, key=f"export {model.pk}")
 
 
-def why_kept(model: ModelVersion) -> str:
-    """Say why a model cannot be deleted; empty where it can.
+def why_kept(model: ModelVersion) -> Message | None:
+    """Say why a model cannot be deleted; None where it can.
 
     What is live, or was and so is part of the history that a rollback goes through, stays; and
     what others were made of, or are being made of.
     """
     if model.state == "live":
-        return gettext("%(model)s is live.") % {"model": model.name}
+        return Message.of("model.is_live", model=model.name)
     if model.state == "former" or model.promotions.exists():
-        return gettext(
-            "%(model)s was live before: it is part of the history, and may be gone back to."
-        ) % {"model": model.name}
+        return Message.of("model.was_live", model=model.name)
     if model.children.exists() or model.shares_vectors_with.exists():
-        return gettext("Other models were trained from %(model)s or share its vectors.") % {
-            "model": model.name
-        }
+        return Message.of("model.has_children", model=model.name)
     uses = Q(params__model=model.pk) | Q(params__base=model.pk)
     job = Job.objects.unfinished().filter(uses).first()
     if job is None:
-        return ""
-    return gettext("%(job)s uses %(model)s. Cancel it or wait for its end.") % {
-        "job": job,
-        "model": model.name,
-    }
+        return None
+    return Message.of("model.in_job", job=str(job), model=model.name)
 
 
 def delete_model(model: ModelVersion) -> None:
@@ -129,7 +115,7 @@ def delete_model(model: ModelVersion) -> None:
         ModelKeptError: it is live, was, or is needed.
     """
     if reason := why_kept(model):
-        raise ModelKeptError(gettext("Nothing was deleted. %(reason)s") % {"reason": reason})
+        raise ModelKeptError("model.kept", reason=reason)
     for index in model.index_versions.filter(is_active=False):
         remove_index(index)  # derived, so nothing is lost where the rest is refused
     try:
@@ -137,15 +123,12 @@ def delete_model(model: ModelVersion) -> None:
             # Nobody starts from it between the question and the deletion.
             model = ModelVersion.objects.select_for_update().get(pk=model.pk)
             if reason := why_kept(model):
-                raise ModelKeptError(
-                    gettext("Nothing was deleted. %(reason)s") % {"reason": reason}
-                )
+                raise ModelKeptError("model.kept", reason=reason)
             ImageEmbedding.objects.filter(model_version=model).delete()
+            audit.record("model_deleted", kind="model", pk=model.pk, model=model.name)
             model.delete()
     except ProtectedError as error:
-        raise ModelKeptError(
-            gettext("Nothing was deleted: %(model)s came into use.") % {"model": model.name}
-        ) from error
+        raise ModelKeptError("model.came_into_use", model=model.name) from error
     folder = Path(model.reference)
     if folder.parent == Path(settings.MODELS_DIR):  # one that the hub or an operator keeps stays
         shutil.rmtree(folder, ignore_errors=True)
@@ -169,12 +152,7 @@ def rollback(*, user: User | None) -> IndexVersion:
     """
     live, former = IndexVersion.objects.active(), previous_index()
     if former is None:
-        raise RollbackError(
-            gettext(
-                "There is nothing to go back to: no index of the model that was live before is "
-                "kept."
-            )
-        )
+        raise RollbackError("rollback.nothing")
     store_of(former).check(former)
     _make_live(former, live, kind=Promotion.Kind.ROLLBACK, user=user)
     return former
@@ -193,7 +171,11 @@ def make_active(version: IndexVersion, *, user: User | None = None) -> None:
     store_of(version).check(version, thoroughly=True)
     version.model_version.load_encoder()
     kind = Promotion.Kind.ROLLBACK if version.activated_at else Promotion.Kind.PROMOTION
-    _make_live(version, live, kind=kind, user=user)
+    with transaction.atomic():
+        _make_live(version, live, kind=kind, user=user)
+        audit.record(
+            "index_activated", user=user, kind="index", pk=version.pk, index=str(version.pk)
+        )
 
 
 def _make_live(
@@ -207,9 +189,4 @@ def _make_live(
     if live is not None and live.model_version_id != version.model_version_id:
         history = {"kind": kind, "created_by": user}
     if not make_live(version, instead_of=live, job=None, **history):
-        raise IndexMismatchError(
-            gettext(
-                "Another index was made live at the same moment. Look at what is live now and try "
-                "again if you still want to change it."
-            )
-        )
+        raise IndexMismatchError("index.overtaken")

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
+
+from gallery.access import require
 
 P = ParamSpec("P")
 
@@ -28,10 +29,6 @@ class PersonRequest(PageRequest):
     user: User
 
 
-class StaffRequest(PersonRequest):
-    """A request of a signed-in member of staff; for type checkers."""
-
-
 def person_required(
     view: Callable[Concatenate[PersonRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
@@ -41,31 +38,40 @@ def person_required(
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(cast(PersonRequest, request), *args, **kwargs)
-        return _to_login(request)
+        return to_login(request)
 
     return guarded
 
 
-def staff_required(
-    view: Callable[Concatenate[StaffRequest, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Let staff pass, send visitors to the login page, and tell other people 403 in words.
+def permission_required(
+    *permissions: str,
+) -> Callable[
+    [Callable[Concatenate[PersonRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+]:
+    """Let those pass who have all of these rights, send visitors to the login page, and tell others
+    which role they lack.
 
     Decided before anything is looked up, so the answer tells nothing about what exists.
     """
 
-    @wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if request.user.is_staff:
-            return view(cast(StaffRequest, request), *args, **kwargs)
-        if request.user.is_authenticated:
-            raise PermissionDenied
-        return _to_login(request)
+    def guard(
+        view: Callable[Concatenate[PersonRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def permitted(
+            request: PersonRequest, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponseBase:
+            require(request.user, *permissions)
+            return view(request, *args, **kwargs)
 
-    return guarded
+        return person_required(permitted)
+
+    return guard
 
 
-def _to_login(request: HttpRequest) -> HttpResponseBase:
+def to_login(request: HttpRequest) -> HttpResponseBase:
+    """Lead to the page to sign in, and from there back."""
     if cast(PageRequest, request).htmx:
         # A fragment cannot hold a login page: the whole page goes there.
         return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
@@ -81,3 +87,8 @@ def wants_fragment(request: HttpRequest) -> bool:
 def sent(request: HttpRequest) -> QueryDict | None:
     """What a form was sent with; nothing where it is only to be shown."""
     return request.POST if request.method == "POST" else None
+
+
+def sent_with_files(request: HttpRequest) -> tuple[QueryDict | None, Any]:
+    """What a form with files was sent with; nothing where it is only to be shown."""
+    return (request.POST, request.FILES) if request.method == "POST" else (None, None)

@@ -12,14 +12,16 @@ from django.utils.text import slugify
 from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_safe
 
+from gallery.access import EVERY_IMAGE, Person
 from gallery.forms import CompareForm
 from gallery.models import Evaluation, Image, IndexVersion
-from gallery.selectors import pictures_named
+from gallery.selectors import visible_images
 from gallery.services import evaluations as service
-from gallery.views.access import StaffRequest, staff_required
-from gallery.views.measuring import headline_figures, report_values
-from mlcore import report
+from gallery.views.access import PersonRequest, permission_required
+from gallery.views.model_cards import headline_figures, report_values
 from mlcore.errors import ContextVisionError
+from mlcore.reporting import labels, plots, tables
+from mlcore.reporting.report import evaluation_html
 
 if TYPE_CHECKING:
     from mlcore.evaluation import Difference, QueryChange
@@ -64,8 +66,8 @@ class LostCaption:
 
 
 @require_safe
-@staff_required
-def evaluation_list(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.view_evaluation")
+def evaluation_list(request: PersonRequest) -> HttpResponse:
     live = IndexVersion.objects.active()
     found = Evaluation.objects.select_related("model_version")
     page = Paginator(found, EVALUATIONS_A_PAGE).get_page(request.GET.get("page"))
@@ -78,8 +80,8 @@ def evaluation_list(request: StaffRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_required
-def detail(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.view_evaluation", EVERY_IMAGE)
+def detail(request: PersonRequest, pk: int) -> HttpResponse:
     evaluation = _evaluation(pk)
     values = report_values(evaluation)
     outcomes = values.get("outcomes") or []
@@ -87,23 +89,26 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
     half = min(QUERIES_SHOWN, (len(ordered) + 1) // 2)
     best, worst = ordered[:half], ordered[half:][-QUERIES_SHOWN:][::-1]
     lost = (values.get("composition") or {}).get("examples", [])[:EXAMPLES_SHOWN]
-    images = _images([*best, *worst], [example["picture"] for example in lost], request)
-    columns = [report.direction_words(name) for name in report.directions(values)]
+    names = {example["picture"] for example in lost}
+    for outcome in (*best, *worst):
+        names |= {*outcome["relevant"][:PICTURES_SHOWN], *outcome["top"][:PICTURES_SHOWN]}
+    images = _images(evaluation, names, request.user)
+    columns = [labels.direction_words(name) for name in tables.directions(values)]
     context = {
         "evaluation": evaluation,
         "columns": columns,
         "rows": [
-            (row, list(zip(columns, row.cells, strict=True))) for row in report.metric_rows(values)
+            (row, list(zip(columns, row.cells, strict=True))) for row in tables.metric_rows(values)
         ],
         "has_reference": bool(values.get("reference")),
-        "plots": report.evaluation_plots(values),
+        "plots": plots.evaluation_plots(values),
         "best": [_query_card(outcome, images) for outcome in best],
         "worst": [_query_card(outcome, images) for outcome in worst],
         "lost": [
             LostCaption(
                 example["caption"],
                 example["wrong"],
-                report.kind_words(example["kind"]),
+                labels.kind_words(example["kind"]),
                 Shown(images.get(example["picture"])),
             )
             for example in lost
@@ -114,18 +119,18 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@staff_required
-def as_json(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.view_evaluation", EVERY_IMAGE)
+def as_json(request: PersonRequest, pk: int) -> HttpResponse:
     evaluation = _evaluation(pk)
     response = JsonResponse(report_values(evaluation), json_dumps_params={"indent": 1})
     return _as_file(response, evaluation, "json")
 
 
 @require_safe
-@staff_required
-def as_html(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.view_evaluation", EVERY_IMAGE)
+def as_html(request: PersonRequest, pk: int) -> HttpResponse:
     evaluation = _evaluation(pk)
-    html = report.evaluation_html(
+    html = evaluation_html(
         report_values(evaluation),
         training=service.training_curve(evaluation.model_version),
         language=get_language() or "",
@@ -134,8 +139,8 @@ def as_html(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@staff_required
-def compare(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.view_evaluation", EVERY_IMAGE)
+def compare(request: PersonRequest) -> HttpResponse:
     """Two evaluations side by side; without two that are named, the choice of them."""
     form = CompareForm(request.GET)
     if not form.is_valid():
@@ -155,13 +160,13 @@ def compare(request: StaffRequest) -> HttpResponse:
         for change in (*better, *worse)
         for name in (*change.relevant, *change.live_top, *change.candidate_top)
     }
-    images = pictures_named(names, request.user)
+    images = _images(live, names, request.user)
     context |= {
         "differences": [
-            DifferenceRow(report.metric_words(name), comparison.metrics[name])
-            for name in report.in_order(comparison.metrics)
+            DifferenceRow(labels.metric_words(name), comparison.metrics[name])
+            for name in labels.in_order(comparison.metrics)
         ],
-        "plot": report.comparison_plot(comparison.as_dict()),
+        "plot": plots.comparison_plot(comparison.as_dict()),
         "better": [_change_card(change, images) for change in better],
         "worse": [_change_card(change, images) for change in worse],
         "better_count": len(comparison.better),
@@ -179,24 +184,24 @@ class DifferenceRow:
 
     @property
     def before(self) -> str:
-        return report.figure_words(self.found.live)
+        return labels.figure_words(self.found.live)
 
     @property
     def after(self) -> str:
-        return report.figure_words(self.found.candidate)
+        return labels.figure_words(self.found.candidate)
 
     @property
     def difference(self) -> str:
-        return report.figure_words(self.found.difference)
+        return labels.figure_words(self.found.difference)
 
     @property
     def interval(self) -> str:
-        low, high = report.figure_words(self.found.low), report.figure_words(self.found.high)
+        low, high = labels.figure_words(self.found.low), labels.figure_words(self.found.high)
         return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
 
     @property
     def p_value(self) -> str:
-        return "< 0.001" if self.found.p_value < 0.001 else report.figure_words(self.found.p_value)
+        return "< 0.001" if self.found.p_value < 0.001 else labels.figure_words(self.found.p_value)
 
 
 def _evaluation(pk: int) -> Evaluation:
@@ -209,15 +214,15 @@ def _as_file(response: HttpResponse, evaluation: Evaluation, suffix: str) -> Htt
     return response
 
 
-def _images(
-    outcomes: Iterable[dict[str, Any]], more: Iterable[str], request: StaffRequest
-) -> dict[str, Image]:
-    names = {
-        name
-        for outcome in outcomes
-        for name in (*outcome["relevant"][:PICTURES_SHOWN], *outcome["top"][:PICTURES_SHOWN])
-    }
-    return pictures_named({*names, *more}, request.user)
+def _images(evaluation: Evaluation, names: Iterable[str], user: Person) -> dict[str, Image]:
+    """Fetch the pictures that this person may see, by what the evaluation calls them.
+
+    Those of a folder are not of the gallery, whatever they are called.
+    """
+    if not evaluation.is_of_gallery:
+        return {}
+    found = visible_images([int(name) for name in names], user)
+    return {str(pk): image for pk, image in found.items()}
 
 
 def _query_card(outcome: dict[str, Any], images: dict[str, Image]) -> QueryCard:

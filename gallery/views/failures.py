@@ -11,10 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from gallery import audit
+from gallery.access import EVERY_IMAGE
 from gallery.forms import FailureFilterForm
 from gallery.models import Failure, Job
 from gallery.services import jobs as service
-from gallery.views.access import StaffRequest, staff_required
+from gallery.views.access import PersonRequest, permission_required
 from mlcore.errors import ContextVisionError
 
 FAILURES_A_PAGE = 50
@@ -25,8 +27,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @require_safe
-@staff_required
-def failure_list(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.view_failure", EVERY_IMAGE)
+def failure_list(request: PersonRequest) -> HttpResponse:
     form = FailureFilterForm(request.GET)
     failures = form.apply(Failure.objects.select_related("job", "image"))
     page = Paginator(failures, FAILURES_A_PAGE).get_page(request.GET.get("page"))
@@ -34,9 +36,10 @@ def failure_list(request: StaffRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_required
-def download(request: StaffRequest) -> StreamingHttpResponse:
+@permission_required("gallery.view_failure", EVERY_IMAGE)
+def download(request: PersonRequest) -> StreamingHttpResponse:
     failures = FailureFilterForm(request.GET).apply(Failure.objects.all())
+    audit.record("failures_downloaded")
     return StreamingHttpResponse(
         _csv_lines(failures),
         content_type="text/csv; charset=utf-8",
@@ -45,15 +48,15 @@ def download(request: StaffRequest) -> StreamingHttpResponse:
 
 
 @require_POST
-@staff_required
-def retry(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.change_failure")
+def retry(request: PersonRequest, pk: int) -> HttpResponse:
     failure = get_object_or_404(Failure.objects.select_related("job"), pk=pk)
     return _retry(request, [failure])
 
 
 @require_POST
-@staff_required
-def retry_all(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.change_failure")
+def retry_all(request: PersonRequest) -> HttpResponse:
     form = FailureFilterForm(request.POST)
     failures = list(form.apply(Failure.objects.select_related("job")))
     traceable = [failure for failure in failures if failure.is_traceable]
@@ -72,7 +75,7 @@ def retry_all(request: StaffRequest) -> HttpResponse:
     return _retry(request, traceable)
 
 
-def _retry(request: StaffRequest, failures: list[Failure]) -> HttpResponse:
+def _retry(request: PersonRequest, failures: list[Failure]) -> HttpResponse:
     started: list[Job] = []
     try:
         started = service.retry_failures(failures, user=request.user)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -29,18 +30,21 @@ SHOWN_BEFORE_DELETION = 12
 @person_required
 def manage(request: PersonRequest) -> HttpResponse:
     """List what this person may change; a POST does something to the chosen ones."""
-    choice = ManagedFilterForm(request.GET, auto_id="filter_%s")
+    choice = ManagedFilterForm(request.GET, user=request.user, auto_id="filter_%s")
     shown = choice.apply(Image.objects.editable_by(request.user).with_details())
     if request.method != "POST":
-        return _list(request, choice, shown, BulkForm())
+        return _list(request, choice, shown, BulkForm(user=request.user))
+    deletes = request.POST.get("do") == "delete"
+    if deletes:
+        shown = choice.apply(Image.objects.deletable_by(request.user))
     try:
         ids = ChosenForm(request.POST).images(shown)
     except ValidationError as error:
         messages.error(request, _("Nothing was changed.") + " " + " ".join(error.messages))
         return redirect(request.get_full_path())
-    if request.POST.get("do") == "delete":
+    if deletes:
         return _delete(request, ids)
-    form = BulkForm(request.POST)
+    form = BulkForm(request.POST, user=request.user)
     if not form.is_valid():
         return _list(request, choice, shown, form, set(ids))
     changed = bulk.change_images(ids, form.change())
@@ -84,7 +88,7 @@ def _list(
         "form": form,
         "chosen": chosen,
         "everything": bool(chosen) and "everything" in request.POST,
-        **suggestions(),
+        **suggestions(request.user),
     }
     return render(request, "gallery/manage.html", context, status=422 if form.errors else 200)
 
@@ -102,7 +106,7 @@ def _delete(request: PersonRequest, ids: list[int]) -> HttpResponse:
         return render(request, "gallery/manage_delete.html", context)
     count = delete_images(Image.objects.filter(pk__in=ids))
     sentence = ngettext("%(count)s picture was deleted.", "%(count)s pictures were deleted.", count)
-    messages.success(request, sentence % {"count": f"{count:,}"})
+    messages.success(request, sentence % {"count": intcomma(count)})
     return redirect(request.get_full_path())
 
 
@@ -110,17 +114,17 @@ def account(changed: bulk.Changed) -> list[str]:
     """Say what a change did, one sentence for each thing that was asked for."""
     sentences = [_("Of %(count)s:") % {"count": _pictures(changed.pictures)}]
     parts = [
-        _("tag “%(tag)s” added to %(count)s") % {"tag": tag, "count": f"{count:,}"}
+        _("tag “%(tag)s” added to %(count)s") % {"tag": tag, "count": intcomma(count)}
         for tag, count in changed.tags_added.items()
     ]
     parts += [
-        _("tag “%(tag)s” removed from %(count)s") % {"tag": tag, "count": f"{count:,}"}
+        _("tag “%(tag)s” removed from %(count)s") % {"tag": tag, "count": intcomma(count)}
         for tag, count in changed.tags_removed.items()
     ]
     if changed.moved:
-        parts.append(_("collection changed for %(count)s") % {"count": f"{changed.moved:,}"})
+        parts.append(_("collection changed for %(count)s") % {"count": intcomma(changed.moved)})
     if changed.shown_or_hidden:
-        count = f"{changed.shown_or_hidden:,}"
+        count = intcomma(changed.shown_or_hidden)
         parts.append(_("who can see them changed for %(count)s") % {"count": count})
     if not parts:
         parts.append(_("all were so already"))
@@ -128,4 +132,4 @@ def account(changed: bulk.Changed) -> list[str]:
 
 
 def _pictures(count: int) -> str:
-    return ngettext("%(count)s picture", "%(count)s pictures", count) % {"count": f"{count:,}"}
+    return ngettext("%(count)s picture", "%(count)s pictures", count) % {"count": intcomma(count)}

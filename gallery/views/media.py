@@ -6,6 +6,7 @@ Paths are made from the content hash in the row, never from anything a visitor s
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 from typing import cast
 
 from django.core.files import File
@@ -15,13 +16,14 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
+from gallery.access import ORIGIN, is_closed
 from gallery.models import Image
 from gallery.models.image import Visibility
-from gallery.services.renditions import open_rendition
-from gallery.uploads import SUFFIXES
-from gallery.views.access import StaffRequest, staff_required
+from gallery.services.renditions import credit_of, open_rendition
+from gallery.uploads.ingest import SUFFIXES
+from gallery.views.access import PersonRequest, permission_required
 from mlcore.errors import ImageRejectedError
-from mlcore.images import RenditionFormat
+from mlcore.imaging.renditions import RenditionFormat
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ CONTENT_TYPES = {
     "GIF": "image/gif",
     "AVIF": "image/avif",
     "HEIF": "image/heic",
+    "TIFF": "image/tiff",
 }
 """By decoded format; what the sender said about the file is not believed."""
 
@@ -64,8 +67,8 @@ def rendition(request: HttpRequest, pk: int, side: int, kind: str) -> HttpRespon
 
 
 @require_safe
-@staff_required
-def original(request: StaffRequest, pk: int) -> HttpResponseBase:
+@permission_required(ORIGIN)
+def original(request: PersonRequest, pk: int) -> HttpResponseBase:
     """Send the file as it was uploaded, metadata and all; as a download, never to be shown."""
     image = get_object_or_404(Image.objects.visible_to(request.user), pk=pk)
     response = _file(
@@ -83,15 +86,16 @@ def original(request: StaffRequest, pk: int) -> HttpResponseBase:
 def _rendition(
     request: HttpRequest, image: Image, side: int, kind: RenditionFormat
 ) -> HttpResponseBase:
+    name = image.rendition_name(side, kind, credit_of(image))
     response = _file(
         request,
         partial(open_rendition, image, side, kind),
-        etag=f'"{image.sha256}-{side}-{kind}"',
+        etag=f'"{PurePosixPath(name).name}"',
         content_type=f"image/{kind}",
         filename=f"picture-{image.pk}-{side}.{kind}",
         as_attachment=False,
     )
-    is_public = image.visibility == Visibility.PUBLIC
+    is_public = image.visibility == Visibility.PUBLIC and not is_closed()
     response["Cache-Control"] = KEEP_PUBLIC if is_public else ASK_ALWAYS
     return response
 

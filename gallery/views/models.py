@@ -7,20 +7,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.forms import EvaluationForm, PromotionForm
+from gallery.jobs.cards import spell_values, time_to_embed, time_to_index
 from gallery.models import Image, IndexVersion, ModelVersion, SavedQuerySet
 from gallery.services import versions
 from gallery.services.evaluations import training_curve
-from gallery.views.access import StaffRequest, sent, staff_required
-from gallery.views.measuring import ModelCard, evaluations_of_models, model_cards
-from gallery.views.presenting import spell_values, time_to_embed, time_to_index
+from gallery.views.access import PersonRequest, permission_required, sent
+from gallery.views.model_cards import ModelCard, evaluations_of_models, model_cards
 from gallery.views.training import measured_points
 from mlcore.errors import ContextVisionError
-from mlcore.report import composition_plot, training_plots
+from mlcore.reporting.plots import composition_plot, training_plots
 
 
 @require_safe
-@staff_required
-def detail(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.view_modelversion")
+def detail(request: PersonRequest, pk: int) -> HttpResponse:
     card = _card(pk)
     model = card.model
     evaluations = list(model.evaluations.all())
@@ -43,8 +43,8 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def promote(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.add_promotion")
+def promote(request: PersonRequest, pk: int) -> HttpResponse:
     card = _card(pk)
     form = PromotionForm(sent(request), needs_reason=card.verdict.stands_in_the_way)
     if form.is_valid() and (job := form.start(card.model, request.user)):
@@ -65,8 +65,8 @@ def promote(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def evaluate(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.add_evaluation")
+def evaluate(request: PersonRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(ModelVersion, pk=pk)
     form = EvaluationForm(sent(request))
     if form.is_valid() and (job := form.start(model, request.user)):
@@ -77,16 +77,16 @@ def evaluate(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@staff_required
-def export(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.export_modelversion")
+def export(request: PersonRequest, pk: int) -> HttpResponse:
     """Have the model with its index and the query sets written into one file."""
     model = get_object_or_404(ModelVersion, pk=pk)
     return redirect("gallery:job", pk=versions.request_export(model, user=request.user).pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def delete(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.delete_modelversion")
+def delete(request: PersonRequest, pk: int) -> HttpResponse:
     """Ask, and delete a candidate that nothing needs."""
     model = get_object_or_404(ModelVersion, pk=pk)
     if request.method == "POST":

@@ -15,7 +15,7 @@ from gallery.forms import KeepSearchForm, QueryFormSet, QuerySetForm
 from gallery.forms.query_sets import QueryForm, images_of, initial_of, spell_ids
 from gallery.models import Image, SavedQuerySet
 from gallery.services import query_sets as service
-from gallery.views.access import StaffRequest, sent, staff_required
+from gallery.views.access import PersonRequest, permission_required, sent
 
 MOST_FROM_A_SEARCH = 60
 """Results of a search that are shown to be ticked."""
@@ -50,25 +50,25 @@ class QueryRow:
 
 
 @require_safe
-@staff_required
-def query_set_list(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.view_savedqueryset")
+def query_set_list(request: PersonRequest) -> HttpResponse:
     sets = SavedQuerySet.objects.select_related("created_by").annotate(query_count=Count("queries"))
     return render(request, "gallery/query_sets.html", {"query_sets": sets})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def create(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.add_savedqueryset")
+def create(request: PersonRequest) -> HttpResponse:
     return _edit(request, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def edit(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.change_savedqueryset")
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
     return _edit(request, get_object_or_404(SavedQuerySet, pk=pk))
 
 
-def _edit(request: StaffRequest, query_set: SavedQuerySet | None) -> HttpResponse:
+def _edit(request: PersonRequest, query_set: SavedQuerySet | None) -> HttpResponse:
     data = sent(request)
     details: dict[str, Any] = {}
     queries: list[dict[str, Any]] = []
@@ -101,8 +101,8 @@ def _edit(request: StaffRequest, query_set: SavedQuerySet | None) -> HttpRespons
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def delete(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.delete_savedqueryset")
+def delete(request: PersonRequest, pk: int) -> HttpResponse:
     query_set = get_object_or_404(SavedQuerySet, pk=pk)
     if request.method != "POST":
         context = {"query_set": query_set, "query_count": query_set.queries.count()}
@@ -114,8 +114,8 @@ def delete(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def keep_search(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.add_savedqueryset")
+def keep_search(request: PersonRequest) -> HttpResponse:
     """Keep a search as a query: its words, and those of its results that are right."""
     if request.method == "POST":
         form = KeepSearchForm(request.POST)

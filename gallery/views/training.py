@@ -17,13 +17,21 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from gallery.forms import FineTuneForm
 from gallery.forms.training import TUNE
+from gallery.jobs.cards import JobCard, is_in_epochs, spell_duration
 from gallery.models import Collection, Job
 from gallery.services import training as service
-from gallery.views.access import StaffRequest, sent, staff_required, wants_fragment
-from gallery.views.measuring import HEADLINES
-from gallery.views.presenting import JobCard, spell_duration
-from mlcore.plots import Svg
-from mlcore.report import figure_words, metric_words, training_plots
+from gallery.views.access import (
+    PersonRequest,
+    permission_required,
+    person_required,
+    sent,
+    wants_fragment,
+)
+from gallery.views.model_cards import HEADLINES
+from mlcore.encoders import FAMILIES, ModelFamily
+from mlcore.reporting.labels import figure_words, metric_words
+from mlcore.reporting.plots import training_plots
+from mlcore.reporting.svg import Svg
 from mlcore.training.config import TrainConfig, Tune
 
 if TYPE_CHECKING:
@@ -66,7 +74,9 @@ class TrainingCard:
         for name, words, write in _NEWS:
             if isinstance(last.get(name), int | float):
                 facts.append((str(words), write(last[name])))
-        if not self.job.is_finished and isinstance(last.get("seconds_left"), int | float):
+        goes_on = not self.job.is_finished and is_in_epochs(self.job)
+        # What follows the last step is not in it, so "none" would not be true.
+        if goes_on and last.get("seconds_left"):
             left = spell_duration(timedelta(seconds=last["seconds_left"]))
             facts.append((gettext("Time left"), gettext("about %(duration)s") % {"duration": left}))
         return facts
@@ -117,53 +127,56 @@ def measured_points(job: Job) -> list[dict[str, Any]]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def fine_tune(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.add_modelversion")
+def fine_tune(request: PersonRequest) -> HttpResponse:
     form = FineTuneForm(sent(request), initial=_chosen(request))
     if form.is_valid() and (job := form.start(request.user)):
         return redirect("gallery:job", pk=job.pk)
     context = {
         "form": form,
-        "sides": service.gallery_counts(),
+        "sizes": service.gallery_counts(),
         "collections": [
             (collection.name, service.gallery_counts(collection.name))
             for collection in Collection.objects.all()[:COLLECTIONS_COUNTED]
         ],
+        "families": [family.label for family in trained_families()],
         "recommended": recommended(),
     }
     return render(request, "gallery/fine_tune.html", context, status=422 if form.errors else 200)
 
 
-def _chosen(request: StaffRequest) -> dict[str, str]:
+def _chosen(request: PersonRequest) -> dict[str, str]:
     """What a link to the form has chosen already: the model to start from."""
     base = request.GET.get("base", "")
     return {"base": base} if base.isascii() and base.isdigit() else {}
 
 
-def recommended() -> list[tuple[str, list[str]]]:
+def trained_families() -> list[ModelFamily]:
+    return [family for family in FAMILIES.values() if family.trainable]
+
+
+def recommended() -> list[tuple[str, list[tuple[str, str]]]]:
     """What stands for an empty field: by what is trained, for each kind of model."""
     rows = []
     for tune, (words, _sentence) in TUNE.items():
         cells = []
-        for kind in ("starter", "clip"):
-            config = TrainConfig.recommended(kind, cast(Tune, tune))
-            cells.append(
-                gettext("%(epochs)s epochs, batches of %(batch)s, rate %(rate)s")
-                % {
-                    "epochs": intcomma(config.epochs),
-                    "batch": intcomma(config.batch_size),
-                    "rate": f"{config.learning_rate:g}",
-                }
-            )
+        for family in trained_families():
+            config = TrainConfig.recommended(family, cast(Tune, tune))
+            cell = gettext("%(epochs)s epochs, batches of %(batch)s, rate %(rate)s") % {
+                "epochs": intcomma(config.epochs),
+                "batch": intcomma(config.batch_size),
+                "rate": f"{config.learning_rate:g}",
+            }
+            cells.append((family.label, cell))
         rows.append((str(words), cells))
     return rows
 
 
 @require_safe
-@staff_required
-def watch(request: StaffRequest, pk: int) -> HttpResponse:
+@person_required
+def watch(request: PersonRequest, pk: int) -> HttpResponse:
     """The measurements of a training, again and again while it runs."""
-    job = get_object_or_404(Job, pk=pk, kind=Job.Kind.TRAIN)
+    job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk, kind=Job.Kind.TRAIN)
     if not wants_fragment(request):
         return redirect("gallery:job", pk=pk)
     context = {"card": JobCard(job), "training": training_card(job)}

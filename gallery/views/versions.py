@@ -6,20 +6,21 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from gallery.jobs.cards import time_to_embed
 from gallery.models import Image, IndexVersion, ModelVersion, Promotion
 from gallery.selectors import tail_length
 from gallery.services import versions as service
-from gallery.views.access import StaffRequest, staff_required
-from gallery.views.measuring import evaluations_of_models, model_cards
-from gallery.views.presenting import time_to_embed
+from gallery.vectors.registry import follows_rows
+from gallery.views.access import PersonRequest, permission_required
+from gallery.views.model_cards import evaluations_of_models, model_cards
 from mlcore.errors import ContextVisionError
 
 HISTORY_SHOWN = 20
 
 
 @require_safe
-@staff_required
-def version_list(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.view_indexversion")
+def version_list(request: PersonRequest) -> HttpResponse:
     indexes = list(IndexVersion.objects.select_related("model_version"))
     live = next((index for index in indexes if index.is_active), None)
     models = ModelVersion.objects.prefetch_related("index_versions", evaluations_of_models())
@@ -36,6 +37,7 @@ def version_list(request: StaffRequest) -> HttpResponse:
         "cards": cards,
         "measured_on": next((card.evaluation for card in cards if card.evaluation), None),
         "tail": tail_length(live) if live else 0,
+        "searched_beside": live is not None and not follows_rows(live),
         "previous": previous,
         "left_behind": left_behind,
         "time_to_catch_up": time_to_embed(left_behind),
@@ -45,8 +47,8 @@ def version_list(request: StaffRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_required
-def make_active(request: StaffRequest, pk: int) -> HttpResponse:
+@permission_required("gallery.change_indexversion")
+def make_active(request: PersonRequest, pk: int) -> HttpResponse:
     version = get_object_or_404(IndexVersion.objects.select_related("model_version"), pk=pk)
     if request.method != "POST":
         context = {"version": version, "live": IndexVersion.objects.active()}
@@ -61,8 +63,8 @@ def make_active(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@staff_required
-def roll_back(request: StaffRequest) -> HttpResponse:
+@permission_required("gallery.change_indexversion")
+def roll_back(request: PersonRequest) -> HttpResponse:
     """Go back to what was live before, at once and without a question."""
     try:
         index = service.rollback(user=request.user)

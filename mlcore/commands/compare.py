@@ -7,9 +7,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mlcore.commands.common import add_command, add_model, captioned, write_json
-from mlcore.commands.evaluate import add_data, require_own_gallery
-from mlcore.encoder import load_encoder
+from mlcore.commands.common import (
+    add_command,
+    add_model,
+    captioned,
+    opened,
+    runtime_options,
+    write_json,
+)
+from mlcore.commands.evaluate import PICTURES_ALONE, add_data, require_own_gallery
+from mlcore.encoders import load_encoder
 from mlcore.evaluation import (
     Comparison,
     EvalConfig,
@@ -18,7 +25,6 @@ from mlcore.evaluation import (
     compare,
     evaluate_retrieval,
 )
-from mlcore.layouts import open_source
 from mlcore.progress import ProgressBar
 
 _SHOWN = 5
@@ -30,7 +36,7 @@ def add(commands: Any) -> None:
     command = add_command(
         commands, "compare", run, "Compare two models on the same queries, with a paired test."
     )
-    add_data(command)
+    add_data(command, PICTURES_ALONE)
     add_model(command)
     command.add_argument(
         "--with", dest="candidate", required=True, metavar="MODEL",
@@ -49,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
         image_to_image=False,
     )
     found: list[RetrievalMetrics] = []
-    with open_source(options.dataset) as source, ProgressBar() as bar:
+    with opened(options) as source, ProgressBar() as bar:
         data = captioned(source, options.split, options.dataset)
         for model in (options.model, options.candidate):
-            encoder = load_encoder(model, device=options.device)
+            encoder = load_encoder(model, options=runtime_options(options))
             found.append(evaluate_retrieval(encoder, data, config, progress=bar))
     comparison = compare(*found)
     if options.json:

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from mlcore.commands.common import add_command
-from mlcore.encoder import compile_model
-from mlcore.starter import STARTER
+from mlcore.encoders import STARTER, compile_model
+from mlcore.encoders.sentences import compile_sentence_encoder
 
 
 def add(commands: Any) -> None:
@@ -17,10 +17,16 @@ def add(commands: Any) -> None:
         commands, "compile", run, "Compile a model for processors now, not when it is first loaded."
     )
     command.add_argument("model", nargs="?", default=STARTER, help="as --model of other commands")
+    command.add_argument(
+        "--sentences",
+        action="store_true",
+        help="the model is one of sentences: minilm, or what sentence-transformers wrote",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    folder = compile_model(options.model)
+    compiles = compile_sentence_encoder if options.sentences else compile_model
+    folder = compiles(options.model)
     sys.stdout.write(f"{options.model} is compiled; it is kept with {folder}.\n")
     return 0

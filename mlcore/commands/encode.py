@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mlcore.commands.common import about, add_command, add_model, picture, write_json
-from mlcore.encoder import load_encoder
+from mlcore.commands.common import (
+    about,
+    add_command,
+    add_model,
+    picture,
+    runtime_options,
+    write_json,
+)
+from mlcore.encoders import load_encoder
 from mlcore.errors import InvalidQueryError
 
 
@@ -24,8 +31,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     if not options.text and not options.image:
-        raise InvalidQueryError("Nothing to encode: give --text or --image.")
-    encoder = load_encoder(options.model, device=options.device)
+        raise InvalidQueryError("query.nothing_to_encode")
+    encoder = load_encoder(options.model, options=runtime_options(options))
     answer: dict[str, Any] = about(encoder) | {"texts": [], "images": []}
     for text, vector in zip(options.text, encoder.encode_texts(options.text), strict=True):
         answer["texts"].append(

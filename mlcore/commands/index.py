@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcore.checkpoints import published
-from mlcore.commands.common import PICTURES, add_command, add_model
-from mlcore.decoding import get_decoder
-from mlcore.encoder import load_encoder
+from mlcore.commands.common import PICTURES, add_command, add_model, runtime_options
+from mlcore.encoders import load_encoder
+from mlcore.encoders.checkpoints import published
 from mlcore.errors import DatasetError, ImageRejectedError, IndexFileError
+from mlcore.imaging.sandbox import get_decoder
 from mlcore.index import VectorIndex
 from mlcore.layouts import Source, SourceRecord, open_source
 from mlcore.progress import ProgressBar
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     out: Path = options.out
     if out.exists():
-        raise IndexFileError(f"{out} exists already; choose a folder that does not exist.")
-    encoder = load_encoder(options.model, device=options.device)
+        raise IndexFileError("index.folder_exists", folder=str(out))
+    encoder = load_encoder(options.model, options=runtime_options(options))
     names: list[str] = []
     vectors: list[np.ndarray[Any, Any]] = []
     refused = 0
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             refused = seen - len(names)
             bar.report(seen, source.total or 0)
     if not names:
-        raise DatasetError(f"{options.folder} holds no picture that can be read.")
+        raise DatasetError("index.no_readable_picture", folder=str(options.folder))
     index = VectorIndex.build(
         np.arange(len(names), dtype=np.int64),
         np.concatenate(vectors),
@@ -68,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
                 encoding="utf-8",
             )
     except OSError as error:
-        raise IndexFileError(f"{out} cannot be written: {error.strerror or error}.") from error
+        raise IndexFileError(
+            "index.folder_unwritable", folder=str(out), cause=error.strerror or str(error)
+        ) from error
     sys.stdout.write(f"Indexed {len(names)} pictures in {out}; {refused} could not be read.\n")
     return 1 if refused else 0
 

@@ -1,48 +1,56 @@
-"""The options of a training that every command which trains has."""
+"""The options of a training as options of a command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+import argparse
+from typing import Any
 
-from mlcore.training import Augment
+from mlcore.encoders import FAMILIES
+from mlcore.training.config import OPTIONS
+from mlcore.training.options import Group, Option
 
-_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "mrr")
 
+def add_options(parser: Any, *groups: Group, site: bool = False) -> None:
+    """Add the options of some groups; one that is not given is None, for what is recommended.
 
-def add_recipe_options(group: Any, *, count: Callable[[str], int]) -> None:
-    """Add the options; one that is not given is None, for what is recommended.
+    What makes no sense is refused with the rest of the recipe.
 
     Args:
-        group: a parser of argparse, or a group of one.
-        count: reads whole numbers of something, and may refuse what makes no sense.
+        parser: a parser of argparse, or a group of one.
+        groups: which options.
+        site: whether only those that a training on the site may set.
     """
-    group.add_argument("--epochs", type=count)
-    group.add_argument("--batch-size", type=count, help="pairs per step, over all processes")
-    group.add_argument("--learning-rate", type=float)
-    group.add_argument("--head-learning-rate", type=float)
-    group.add_argument("--warm-up", type=float, help="share of the steps")
-    group.add_argument("--weight-decay", type=float)
-    group.add_argument("--augment", choices=get_args(Augment))
-    group.add_argument(
-        "--hard-negatives", action="store_true", default=None,
-        help="pictures also refuse minimally changed, wrong captions",
-    )  # fmt: skip
-    group.add_argument("--weight-averaging", type=float, metavar="DECAY")
-    group.add_argument(
-        "--mix", dest="robust_mixes", type=float, nargs="+", metavar="SHARE",
-        help="shares of the tuned weights to try against the base's at the end (WiSE-FT)",
-    )  # fmt: skip
-    group.add_argument("--patience", type=count, metavar="EPOCHS")
-    group.add_argument("--metric", dest="validation_metric", choices=_METRICS)
-    group.add_argument("--last-blocks", type=count, help="for --tune last")
-    group.add_argument("--lora-rank", type=count, help="for --tune lora")
-    group.add_argument("--seed", type=int)
+    for name, option in OPTIONS.items():
+        if option.group in groups and (option.site or not site):
+            parser.add_argument(
+                option.flag or f"--{name.replace('_', '-')}",
+                dest=name,
+                default=None,
+                help=_help(option),
+                **_reading(option),
+            )
 
 
-def add_memory_options(group: Any, *, count: Callable[[str], int]) -> None:
-    """Add what trades time for memory; arguments as for :func:`add_recipe_options`."""
-    group.add_argument(
-        "--micro-batch", type=count, help="pairs at once, for memory; the gradients stay"
-    )
-    group.add_argument("--gradient-checkpointing", action="store_true", default=None)
+def given_options(options: argparse.Namespace | dict[str, Any]) -> dict[str, Any]:
+    """Return what was given, by the names of the recipe's fields."""
+    values = options if isinstance(options, dict) else vars(options)
+    return {name: values[name] for name in OPTIONS if values.get(name) is not None}
+
+
+def _reading(option: Option) -> dict[str, Any]:
+    if option.type is bool:
+        return {"action": "store_true"}
+    reading: dict[str, Any] = {"type": option.type}
+    if option.choices:
+        reading["choices"] = option.choices
+    if option.metavar:
+        reading["metavar"] = option.metavar
+    if option.many:
+        reading["nargs"] = "+"
+    return reading
+
+
+def _help(option: Option) -> str:
+    concerns = [FAMILIES[name].label for name in option.families if name in FAMILIES]
+    concerns += [f"--tune {tune}" for tune in option.tunes]
+    return option.help + (f" For {' and '.join(concerns)} alone." if concerns else "")

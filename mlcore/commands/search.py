@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlcore.checkpoints import read_json
 from mlcore.commands.common import (
     PICTURES,
     about,
@@ -15,9 +14,11 @@ from mlcore.commands.common import (
     add_model,
     picture,
     positive,
+    runtime_options,
     write_json,
 )
-from mlcore.encoder import load_encoder
+from mlcore.encoders import load_encoder
+from mlcore.encoders.checkpoints import read_json
 from mlcore.errors import CheckpointError, IndexFileError
 from mlcore.index import VectorIndex
 from mlcore.query import QueryPart, compose_query, normalise_text
@@ -46,12 +47,10 @@ def run(options: argparse.Namespace) -> int:
         listed = read_json(options.index / PICTURES)
         names, model = list(listed["names"]), str(listed["model"])
     except (CheckpointError, KeyError, TypeError) as error:
-        raise IndexFileError(
-            f"{options.index} is not an index of 'python -m mlcore index', or is damaged."
-        ) from error
+        raise IndexFileError("index.not_by_command", folder=str(options.index)) from error
     wanted = normalise_text(options.text or "")
     unwanted = [text for one in options.unwanted if (text := normalise_text(one))]
-    encoder = load_encoder(options.model or model, device=options.device)
+    encoder = load_encoder(options.model or model, options=runtime_options(options))
     index = VectorIndex.load(options.index / "index", fingerprint=encoder.fingerprint)
     parts: list[QueryPart] = []
     if wanted:

@@ -123,23 +123,19 @@ def _scores(outcomes: Sequence[QueryOutcome], ks: Sequence[int]) -> dict[str, ND
 
 def _require_the_same(live: RetrievalMetrics, candidate: RetrievalMetrics) -> None:
     if not live.outcomes or not candidate.outcomes:
-        raise DatasetError(
-            "These evaluations did not keep what each query found, so they cannot be compared "
-            "query by query; run both again"
-        )
+        raise DatasetError("comparison.no_outcomes")
     same_queries = [(one.query, one.relevant) for one in live.outcomes] == [
         (one.query, one.relevant) for one in candidate.outcomes
     ]
     if not same_queries:
-        raise DatasetError(
-            f"{live.model} and {candidate.model} were not asked the same queries; evaluate both "
-            "on the same pictures, with the same protocol and seed"
-        )
+        raise DatasetError("comparison.other_queries", live=live.model, candidate=candidate.model)
     if live.text_to_image.gallery != candidate.text_to_image.gallery:
         raise DatasetError(
-            f"{live.model} looked among {live.text_to_image.gallery} pictures and "
-            f"{candidate.model} among {candidate.text_to_image.gallery}; evaluate both over the "
-            "same gallery"
+            "comparison.other_gallery",
+            live=live.model,
+            live_gallery=live.text_to_image.gallery,
+            candidate=candidate.model,
+            candidate_gallery=candidate.text_to_image.gallery,
         )
 
 

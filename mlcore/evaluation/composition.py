@@ -1,7 +1,7 @@
 """Whether a model reads a caption's grammar: does the true caption beat a slightly wrong one?
 
 The test of Yuksekgonul et al. 2023 ("When and why vision-language models behave like
-bags-of-words"), with the changes of :mod:`mlcore.rewording`.
+bags-of-words"), with the changes of :mod:`mlcore.evaluation.caption_changes`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 from mlcore.config import FloatMatrix, ImageLimits
 from mlcore.errors import DatasetError
+from mlcore.evaluation.caption_changes import KINDS, wrong_captions
 from mlcore.evaluation.encoding import encode_captions, encode_pictures
 from mlcore.evaluation.intervals import group_numbers, mean_intervals
 from mlcore.evaluation.ranking import TIE
 from mlcore.progress import NoProgress, Progress
-from mlcore.rewording import KINDS, wrong_captions
 
 if TYPE_CHECKING:
     from mlcore.datasets import CaptionDataset
-    from mlcore.encoder import Encoder
+    from mlcore.encoders import Encoder
 
 EXAMPLES = 5
 """Kept of each kind."""
@@ -132,10 +132,7 @@ def pairs_of(data: CaptionDataset) -> list[Pair]:
     """
     pairs = list(_pairs(data))
     if not pairs:
-        raise DatasetError(
-            f"No caption of {data.source} holds a colour, count, action, place or role that could "
-            "be changed; the composition test needs English captions with some of these"
-        )
+        raise DatasetError("composition.nothing_to_change", source=data.source)
     return pairs
 
 

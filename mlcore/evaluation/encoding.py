@@ -9,16 +9,19 @@ import numpy as np
 
 from mlcore.config import FloatMatrix, ImageLimits
 from mlcore.errors import ContextVisionError
+from mlcore.i18n import Message
 from mlcore.progress import Progress
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from mlcore.datasets import CaptionDataset
-    from mlcore.encoder import Encoder
+    from mlcore.encoders import Encoder
 
 _IMAGE_BATCH = 32
 _TEXT_BATCH = 256
+_PICTURES = Message.of("stage.encoding_pictures")
+_CAPTIONS = Message.of("stage.encoding_captions")
 
 
 class EvaluationStoppedError(ContextVisionError):
@@ -42,7 +45,7 @@ def encode_pictures(
     """
     matrices = [np.empty((len(data), encoder.dim), np.float32) for _ in range(1 + len(changes))]
     done = 0
-    progress.report(0, len(data), "encoding pictures")
+    progress.report(0, len(data), _PICTURES)
     for batch in data.batches(_IMAGE_BATCH, side=encoder.image_size, limits=limits):
         _stop_if_asked(progress)
         rows = slice(done, done + len(batch))
@@ -50,7 +53,7 @@ def encode_pictures(
         for matrix, change in zip(matrices[1:], changes, strict=True):
             matrix[rows] = encoder.encode_images([change(image) for image in batch])
         done += len(batch)
-        progress.report(done, len(data), "encoding pictures")
+        progress.report(done, len(data), _PICTURES)
     return matrices
 
 
@@ -61,12 +64,12 @@ def encode_captions(encoder: Encoder, texts: Sequence[str], progress: Progress) 
         EvaluationStoppedError: it was asked to stop.
     """
     matrix = np.empty((len(texts), encoder.dim), dtype=np.float32)
-    progress.report(0, len(texts), "encoding captions")
+    progress.report(0, len(texts), _CAPTIONS)
     for start in range(0, len(texts), _TEXT_BATCH):
         _stop_if_asked(progress)
         part = texts[start : start + _TEXT_BATCH]
         matrix[start : start + len(part)] = encoder.encode_texts(part)
-        progress.report(start + len(part), len(texts), "encoding captions")
+        progress.report(start + len(part), len(texts), _CAPTIONS)
     return matrix
 
 
@@ -81,4 +84,4 @@ def mirrored_and_cropped(image: Image.Image) -> Image.Image:
 
 def _stop_if_asked(progress: Progress) -> None:
     if progress.should_stop():
-        raise EvaluationStoppedError("The evaluation was stopped before its end.")
+        raise EvaluationStoppedError("evaluation.stopped")

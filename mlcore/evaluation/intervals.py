@@ -1,4 +1,4 @@
-"""How sure a figure is: the bootstrap over queries.
+"""How sure a figure is: the bootstrap over queries, and the score interval of a share.
 
 The percentile bootstrap (Efron and Tibshirani 1993, sections 13.3 and 16.4): draw as many queries
 as there are, with replacement, many times, and see how far the figure moves. Queries about the
@@ -7,6 +7,7 @@ same picture are not independent of each other, so they are drawn together, as o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1_000
+
+_Z = 1.96
+"""Standard deviations to each side within which 95 % of a normal distribution lie."""
 
 _BLOCK = 8_000_000
 """Draws held at a time: 64 MB."""
@@ -99,6 +103,14 @@ def mean_shifts(
         Shift(low, high, float(p_value))
         for (low, high), p_value in zip(_middle(means), p_values, strict=True)
     ]
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share (Wilson 1927); ``trials`` at least 1."""
+    share, weight = hits / trials, 1 + _Z**2 / trials
+    middle = (share + _Z**2 / (2 * trials)) / weight
+    half = _Z * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2)) / weight
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def group_numbers(labels: Sequence[object]) -> NDArray[np.int64]:

@@ -98,7 +98,8 @@ def retrieval_metrics(
         resamples: of the bootstrap; 0 leaves the intervals out.
 
     Raises:
-        ValueError: an empty input, a query with nothing relevant, or a cut-off below 1.
+        ValueError: an empty input, a query with nothing relevant or with one item twice, or a
+            cut-off below 1.
     """
     ranks = relevant_ranks(queries, gallery, relevant)
     counts = np.array([len(rows) for rows in relevant])

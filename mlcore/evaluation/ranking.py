@@ -37,12 +37,14 @@ def relevant_ranks(
         (n, most relevant items of any query): ascending ranks from 1, filled up with infinity.
 
     Raises:
-        ValueError: an empty input, or a query with nothing relevant.
+        ValueError: an empty input, or a query with nothing relevant or with one item twice.
     """
     if not len(queries) or not len(gallery):
         raise ValueError("metrics need at least one query and one gallery item")
     if len(relevant) != len(queries) or not all(len(rows) for rows in relevant):
         raise ValueError("every query needs at least one relevant item")
+    if any(len(rows) > 1 and len(np.unique(rows)) < len(rows) for rows in relevant):
+        raise ValueError("every query needs each of its relevant items once")
     width = max(len(rows) for rows in relevant)
     ranks = np.full((len(queries), width), np.inf)
     for start, block in _blocks(queries, gallery):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from mlcore.config import ImageLimits
 from mlcore.evaluation.composition import CompositionResult
+from mlcore.evaluation.held_caption import EvidenceChoice, EvidenceMetrics
 from mlcore.evaluation.metrics import DirectionMetrics
 
 REFERENCE_100 = {"precision@5": 0.176, "recall@5": 0.880, "mrr": 0.751, "ndcg@5": 0.783}
@@ -23,9 +24,12 @@ class EvalConfig:
 
     ``reference-100``: 100 captions of different pictures query a gallery, again and again over
     ``draws`` draws; the metrics are the mean over the draws, with the standard deviation beside.
+
+    ``held-caption``: every caption queries all pictures of the split while 0, 1 or 4 other captions
+    of each are known, or half of the pictures have any.
     """
 
-    protocol: Literal["karpathy-1k", "reference-100"] = "karpathy-1k"
+    protocol: Literal["karpathy-1k", "reference-100", "held-caption"] = "karpathy-1k"
     ks: tuple[int, ...] = (1, 5, 10)
     """The cut-offs; each at least 1."""
     gallery: Literal["queried", "split", "indexed"] = "queried"
@@ -40,6 +44,10 @@ class EvalConfig:
     image_to_image: bool = True
     """For ``karpathy-1k``: also look for each picture with a changed copy of it. Takes as long
     again as encoding the pictures."""
+    evidence: EvidenceChoice = "picture"
+    """What scores pictures besides their own vector, which the figures of text to image are always
+    of: for ``picture`` nothing, else the captions that do not ask as well, in
+    :attr:`RetrievalMetrics.with_evidence`."""
     composition: bool = False
     """Also test whether captions beat slightly wrong ones."""
     limits: ImageLimits = field(default_factory=ImageLimits)
@@ -95,6 +103,8 @@ class RetrievalMetrics:
     """Each picture, mirrored and cropped, asks for its original; None where it was not asked."""
     composition: CompositionResult | None = None
     """None where it was not asked."""
+    with_evidence: tuple[EvidenceMetrics, ...] = ()
+    """Text to image by more evidence than the picture's vector, for each amount of it."""
     outcomes: tuple[QueryOutcome, ...] = ()
     """Of each caption that asked, text to image; for ``reference-100`` draw after draw."""
 
@@ -117,6 +127,8 @@ class RetrievalMetrics:
             result["reference"] = REFERENCE_100
         if self.composition is not None:
             result["composition"] = self.composition.as_dict()
+        if self.with_evidence:
+            result["with_evidence"] = [found.as_dict() for found in self.with_evidence]
         if outcomes:
             result["outcomes"] = [outcome.as_dict() for outcome in self.outcomes]
         return result
@@ -138,5 +150,6 @@ class RetrievalMetrics:
             spread=values.get("spread"),
             image_to_image=direction("image_to_image"),
             composition=CompositionResult.from_dict(composition) if composition else None,
+            with_evidence=tuple(map(EvidenceMetrics.from_dict, values.get("with_evidence", ()))),
             outcomes=tuple(map(QueryOutcome.from_dict, values.get("outcomes", ()))),
         )

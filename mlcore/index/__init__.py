@@ -17,7 +17,7 @@ from mlcore.index.kinds import Choice, choose_kind
 from mlcore.index.manifest import IndexManifest
 from mlcore.index.tail import FreshTail, search_with_tail
 from mlcore.index.tuning import Tuning
-from mlcore.index.vectors import VectorIndex
+from mlcore.index.vectors import VectorIndex, read_array
 
 __all__ = [
     "TEMPORARY_PREFIX",
@@ -30,6 +30,7 @@ __all__ = [
     "VectorIndex",
     "choose_kind",
     "merge_hits",
+    "read_array",
     "remove_stale_builds",
     "search_with_tail",
 ]

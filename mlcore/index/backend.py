@@ -83,8 +83,7 @@ def read_backend(directory: Path, kind: str, tuning: Tuning | None) -> Backend:
         index = faiss.read_index(str(directory / INDEX_FILE), flags)
     except RuntimeError as error:
         raise IndexFileError(
-            f"{INDEX_FILE} in {directory} cannot be read by this version of FAISS. "
-            "Rebuild the index."
+            "index.unknown_to_faiss", file=INDEX_FILE, folder=str(directory)
         ) from error
     return QuickFlatBackend(index) if kind == "flat" else IvfBackend(index, tuning)
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.errors import IndexMismatchError, InvalidQueryError
+from mlcore.i18n import Message
 
 NORM_TOLERANCE = 1e-3
 """How far a row's L2 norm may be from 1. bfloat16 encoders normalised in float32 stay within it."""
@@ -28,17 +29,14 @@ def check_matrix(vectors: FloatMatrix, what: str) -> None:
         )
 
 
-def check_width(vectors: FloatMatrix, dim: int, what: str) -> None:
+def check_width(vectors: FloatMatrix, dim: int) -> None:
     """Refuse vectors that are not ``dim`` wide (IndexMismatchError)."""
-    if vectors.shape[1] != dim:
-        raise IndexMismatchError(
-            f"{what} are {vectors.shape[1]} wide, but the index holds vectors of width {dim}. Use "
-            "the model that the index was built with, or rebuild the index."
-        )
+    if (width := vectors.shape[1]) != dim:
+        raise IndexMismatchError("index.vectors_of_other_width", width=str(width), dim=str(dim))
 
 
 def _not_unit(vectors: FloatMatrix) -> tuple[int, str] | None:
-    """Return the first row that is not a unit vector, and what it is instead."""
+    """Return the first row that is not a unit vector, and its length; "" where it has none."""
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     # Written so that a NaN counts as wrong; a NaN or infinity in a row makes its norm one.
     wrong = ~(np.abs(norms - 1.0) <= NORM_TOLERANCE)
@@ -46,8 +44,8 @@ def _not_unit(vectors: FloatMatrix) -> tuple[int, str] | None:
         return None
     row = int(wrong.argmax())
     if not np.isfinite(vectors[row]).all():
-        return row, "holds a value that is not a finite number"
-    return row, f"has length {norms[row]:.4g} instead of 1"
+        return row, ""
+    return row, f"{norms[row]:.4g}"
 
 
 def check_queries(queries: FloatMatrix, k: int, dim: int) -> None:
@@ -55,11 +53,14 @@ def check_queries(queries: FloatMatrix, k: int, dim: int) -> None:
     if k < 1:
         raise ValueError(f"k must be at least 1, but it is {k}.")
     check_matrix(queries, "queries")
-    check_width(queries, dim, "The queries")
+    if (width := queries.shape[1]) != dim:
+        raise IndexMismatchError("index.queries_of_other_width", width=str(width), dim=str(dim))
     fault = _not_unit(queries)
     if fault:
-        row, what = fault
-        raise InvalidQueryError(f"Query vector {row} {what}; it has no direction to search in.")
+        row, length = fault
+        if not length:
+            raise InvalidQueryError("index.query_not_finite", row=str(row))
+        raise InvalidQueryError("index.query_not_unit", row=str(row), length=length)
 
 
 def check_ids_and_vectors(ids: IdVector, vectors: FloatMatrix) -> None:
@@ -67,26 +68,24 @@ def check_ids_and_vectors(ids: IdVector, vectors: FloatMatrix) -> None:
     check_ids(ids, "ids")
     check_matrix(vectors, "vectors")
     if len(ids) != len(vectors):
-        raise IndexMismatchError(
-            f"There are {len(ids)} ids for {len(vectors)} vectors; each vector needs its own."
-        )
+        raise IndexMismatchError("index.ids_and_vectors", ids=len(ids), vectors=len(vectors))
     if (ids < 0).any():
-        raise IndexMismatchError(f"Image ids cannot be negative: {some_of(ids[ids < 0])}.")
+        raise IndexMismatchError("index.negative_ids", ids=some_of(ids[ids < 0]))
     distinct, counts = np.unique(ids, return_counts=True)
     if len(distinct) != len(ids):
-        raise IndexMismatchError(
-            f"An image can be indexed once only, but these come more often: "
-            f"{some_of(distinct[counts > 1])}."
-        )
+        raise IndexMismatchError("index.repeated_ids", ids=some_of(distinct[counts > 1]))
     fault = _not_unit(vectors)
     if fault:
-        row, what = fault
-        raise IndexMismatchError(
-            f"The vector of image {ids[row]} {what}. Embed that image again, then rebuild."
-        )
+        row, length = fault
+        image = str(ids[row])
+        if not length:
+            raise IndexMismatchError("index.vector_not_finite", image=image)
+        raise IndexMismatchError("index.vector_not_unit", image=image, length=length)
 
 
-def some_of(ids: IdVector) -> str:
-    """Name the first of some ids in a message."""
-    shown = ", ".join(str(image_id) for image_id in ids[:5])
-    return f"ids {shown}" + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+def some_of(ids: IdVector) -> Message:
+    """Name the first of some ids."""
+    shown = [str(image_id) for image_id in ids[:5]]
+    if len(ids) <= len(shown):
+        return Message.of("index.ids", ids=shown)
+    return Message.of("index.ids_and_more", ids=shown, count=len(ids) - len(shown))

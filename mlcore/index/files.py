@@ -57,10 +57,7 @@ def write_file(path: Path, fill: Callable[[HashingWriter], object]) -> FileRecor
         stream.flush()
         os.fsync(stream.fileno())
     if FileRecord.of(path) != writer.record:
-        raise IndexFileError(
-            f"{path.name} does not read back as it was written. Nothing was changed; the disk "
-            "may be full or failing. Free disk space or check the disk, then build again."
-        )
+        raise IndexFileError("index.written_otherwise", file=path.name)
     return writer.record
 
 
@@ -76,8 +73,7 @@ def verify_file(directory: Path, name: str, expected: FileRecord | None) -> None
         )
     except OSError as error:
         raise IndexFileError(
-            f"{name} in the index folder {directory} cannot be read ({reason_of(error)}). "
-            "Rebuild the index."
+            "index.file_unreadable", file=name, folder=str(directory), cause=reason_of(error)
         ) from error
     if not intact:
         raise damaged(directory, name)
@@ -94,10 +90,7 @@ def flush_directory(directory: Path) -> None:
 
 def damaged(directory: Path, name: str) -> IndexFileError:
     """Say that a file is not as it was written."""
-    return IndexFileError(
-        f"{name} in the index folder {directory} is damaged: its bytes are not those that were "
-        "written. Rebuild the index."
-    )
+    return IndexFileError("index.file_damaged", file=name, folder=str(directory))
 
 
 def reason_of(error: OSError) -> str:

@@ -33,6 +33,17 @@ def cosines(query: NDArray[np.float32], rows: FloatMatrix) -> NDArray[np.float32
     return scores
 
 
+def products(query: NDArray[np.float32], rows: FloatMatrix) -> NDArray[np.float32]:
+    """Inner products in float32, in a third of the time of :func:`cosines`, within
+    :func:`rounding`.
+
+    No matrix product: right after FAISS has used its threads, those of BLAS wait for a processor,
+    and 1,200 products took 8 ms in place of 0.1.
+    """
+    scores: NDArray[np.float32] = np.einsum("ij,j->i", rows, query)
+    return scores
+
+
 def rounding(dim: int) -> float:
     """Return how far apart float32 inner products of unit vectors can put two that are equal.
 

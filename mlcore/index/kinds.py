@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mlcore.config import IndexSpec
+from mlcore.i18n import Message
 
 Kind: TypeAlias = Literal["flat", "ivf_sq8"]
 
@@ -23,12 +24,12 @@ POINTS_PER_LIST = 39
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A kind of index and the sentence that tells why it was chosen."""
+    """A kind of index and why it was chosen."""
 
     kind: Kind
     lists: int
     """Inverted lists; 0 for an exact index."""
-    reason: str
+    reason: Message
 
 
 def choose_kind(spec: IndexSpec, count: int) -> Choice:
@@ -38,28 +39,23 @@ def choose_kind(spec: IndexSpec, count: int) -> Choice:
         ValueError: the spec names a kind that does not exist.
     """
     if spec.kind == "flat" or (spec.kind == "auto" and count <= EXACT_UP_TO):
-        why = (
-            "it was asked for"
-            if spec.kind == "flat"
-            else f"up to {EXACT_UP_TO:,} pictures reading every vector is fast enough"
-        )
-        return Choice("flat", 0, f"Exact search over {count:,} vectors: {why}.")
+        if spec.kind == "flat":
+            return Choice("flat", 0, Message.of("index.exact_asked_for", vectors=count))
+        reason = Message.of("index.exact_few", vectors=count, limit=EXACT_UP_TO)
+        return Choice("flat", 0, reason)
     if spec.kind not in {"auto", "ivf_sq8"}:
         raise ValueError(
             f"There is no index of the kind {spec.kind!r}; use 'auto', 'flat' or 'ivf_sq8'."
         )
     lists = number_of_lists(count)
-    why = (
-        "it was asked for"
-        if spec.kind == "ivf_sq8"
-        else f"above {EXACT_UP_TO:,} pictures reading every vector takes too long"
-    )
-    return Choice(
-        "ivf_sq8",
-        lists,
-        f"Inverted lists with 8 bits a number over {count:,} vectors: {why}. {lists:,} lists; as "
-        f"many of them are read as recall@10 of {spec.recall:g} needs.",
-    )
+    recall = f"{spec.recall:g}"
+    if spec.kind == "ivf_sq8":
+        reason = Message.of("index.inverted_asked_for", vectors=count, lists=lists, recall=recall)
+    else:
+        reason = Message.of(
+            "index.inverted_many", vectors=count, limit=EXACT_UP_TO, lists=lists, recall=recall
+        )
+    return Choice("ivf_sq8", lists, reason)
 
 
 def number_of_lists(count: int) -> int:

@@ -53,16 +53,20 @@ class IndexManifest:
             stored = (directory / MANIFEST_FILE).read_bytes()
         except OSError as error:
             raise IndexFileError(
-                f"The index folder {directory} has no readable {MANIFEST_FILE} "
-                f"({reason_of(error)}). Rebuild the index."
+                "index.no_manifest",
+                folder=str(directory),
+                file=MANIFEST_FILE,
+                cause=reason_of(error),
             ) from error
         try:
             fields = json.loads(stored)
             version = fields["format_version"]
             if version != FORMAT_VERSION:
                 raise IndexFileError(
-                    f"The index folder {directory} has format {version}; this program reads "
-                    f"format {FORMAT_VERSION}. Rebuild the index."
+                    "index.other_format",
+                    folder=str(directory),
+                    found=str(version),
+                    known=str(FORMAT_VERSION),
                 )
             del fields["sha256"]
             fields["files"] = {name: FileRecord(**file) for name, file in fields["files"].items()}

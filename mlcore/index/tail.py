@@ -38,6 +38,14 @@ class FreshTail:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def places_of(self, ids: IdVector) -> IdVector:
+        """Return the place of each of ``ids``, int64 of shape (n,); -1 for one that is not here."""
+        order = np.argsort(self.ids)
+        if not len(order):
+            return np.full(len(ids), -1, dtype=np.int64)
+        near = order[np.searchsorted(self.ids[order], ids).clip(max=len(order) - 1)]
+        return np.where(self.ids[near] == ids, near, -1)
+
     def extended(self, ids: IdVector, vectors: FloatMatrix) -> Self:
         """Return a tail with these pictures added; an id that is there already is replaced.
 
@@ -45,7 +53,7 @@ class FreshTail:
         :meth:`VectorIndex.build` raises for such arrays.
         """
         check_ids_and_vectors(ids, vectors)
-        check_width(vectors, self.dim, "The new vectors")
+        check_width(vectors, self.dim)
         kept = ~np.isin(self.ids, ids)
         return type(self)(
             np.concatenate([self.ids[kept], ids]),

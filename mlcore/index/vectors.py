@@ -3,7 +3,9 @@
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -29,7 +31,7 @@ from mlcore.index.files import (
     verify_file,
     write_file,
 )
-from mlcore.index.hits import ROWS_PER_BLOCK, Hit, best, cosines, rounding
+from mlcore.index.hits import ROWS_PER_BLOCK, Hit, best, cosines, products, rounding
 from mlcore.index.kinds import choose_kind
 from mlcore.index.manifest import FORMAT_VERSION, MANIFEST_FILE, METRIC, IndexManifest
 from mlcore.index.positions import PositionTable, ascends, contained
@@ -176,6 +178,28 @@ class VectorIndex:
             for query, (scores, positions) in zip(queries, proposals, strict=True)
         ]
 
+    def nearby(
+        self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
+    ) -> tuple[IdVector, NDArray[np.float32]]:
+        """Find about the ``k`` nearest for one query, (1, dim), for who chooses among them.
+
+        As :meth:`search` and in a third of its time for hundreds of them: where the k-th and what
+        comes after it are within 0.001 of each other, either may be missing.
+
+        Returns:
+            Their ids, int64 (n,), and their cosines, float32 (n,), in no order.
+        """
+        check_queries(query, k, self.dim)
+        selected = None if allowed_ids is None else self._positions_among(allowed_ids)
+        k = min(k, len(self) if selected is None else len(selected))
+        if k == 0:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        [scores], [found] = self._backend.propose(query, k, selected)
+        scores, found = scores[found >= 0], found[found >= 0]
+        if self._backend.is_exact:  # what it proposes is rounded, what it holds is not
+            scores = products(query[0], self._backend.vectors_at(found))
+        return self._ids[found], scores
+
     def nearest_of_all(
         self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
     ) -> list[Hit]:
@@ -255,8 +279,13 @@ class VectorIndex:
         chosen = np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)
         return self.vectors_of(self._ids[chosen])
 
-    def save(self, directory: Path) -> IndexManifest:
+    def save(
+        self, directory: Path, *, beside: Mapping[str, NDArray[np.int64]] | None = None
+    ) -> IndexManifest:
         """Write the index to a new directory, whole or not at all.
+
+        ``beside`` are arrays that belong to it, by the names of their files (``*.npy``), which
+        :func:`read_array` reads.
 
         The files are written to ``.tmp-<uuid>`` beside it, flushed to the disk, read back and
         compared with what was meant to be written (a full device can swallow bytes without an
@@ -267,14 +296,11 @@ class VectorIndex:
         then nothing of the attempt is left behind.
         """
         if os.path.lexists(directory):
-            raise IndexFileError(
-                f"The index folder {directory} exists already, and an index never changes once "
-                "written. Save it under a new name."
-            )
+            raise IndexFileError("index.folder_exists_already", folder=str(directory))
         place = directory.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
         try:
             place.mkdir(parents=True)
-            manifest = self._write_files(place)
+            manifest = self._write_files(place, beside or {})
             flush_directory(place)
             place.rename(directory)
             place = directory
@@ -283,19 +309,16 @@ class VectorIndex:
             shutil.rmtree(place, ignore_errors=True)
             if isinstance(error, OSError):
                 raise IndexFileError(
-                    f"The index could not be written to {directory}: {reason_of(error)}. Nothing "
-                    "was changed; free disk space or correct the permissions, then build again."
+                    "index.not_written", folder=str(directory), cause=reason_of(error)
                 ) from error
             raise
         return manifest
 
-    def _write_files(self, place: Path) -> IndexManifest:
-        files = {
-            INDEX_FILE: write_file(place / INDEX_FILE, self._backend.write),
-            IDS_FILE: write_file(
-                place / IDS_FILE, lambda out: np.lib.format.write_array(out, self._ids)
-            ),
-        }
+    def _write_files(self, place: Path, beside: Mapping[str, NDArray[np.int64]]) -> IndexManifest:
+        files = {INDEX_FILE: write_file(place / INDEX_FILE, self._backend.write)}
+        for name, array in {IDS_FILE: self._ids, **beside}.items():
+            fill = partial(np.lib.format.write_array, array=array)
+            files[name] = write_file(place / name, fill)
         manifest = IndexManifest(
             format_version=FORMAT_VERSION,
             fingerprint=self.fingerprint,
@@ -323,12 +346,14 @@ class VectorIndex:
             IndexMismatchError: the index was made by another model.
         """
         if not directory.is_dir():
-            raise IndexFileError(f"The index folder {directory} does not exist. Rebuild the index.")
+            raise IndexFileError("index.folder_missing", folder=str(directory))
         manifest = IndexManifest.read(directory)
         if manifest.fingerprint != fingerprint:
             raise IndexMismatchError(
-                f"The index in {directory} was made by the model {manifest.fingerprint}, but the "
-                f"model in use is {fingerprint}. Build an index for the model in use."
+                "index.other_model",
+                folder=str(directory),
+                made_by=manifest.fingerprint,
+                in_use=fingerprint,
             )
         for name in (INDEX_FILE, IDS_FILE):
             verify_file(directory, name, manifest.files.get(name))
@@ -349,6 +374,16 @@ class VectorIndex:
             watermark=manifest.watermark,
             tuning=tuning,
         )
+
+
+def read_array(directory: Path, name: str) -> NDArray[np.int64]:
+    """Read an array that was saved beside an index, verified like the index itself.
+
+    Raises IndexFileError when it is missing or damaged.
+    """
+    verify_file(directory, name, IndexManifest.read(directory).files.get(name))
+    array: NDArray[np.int64] = np.load(directory / name, allow_pickle=False)
+    return array
 
 
 def _tuned(

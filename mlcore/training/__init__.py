@@ -1,8 +1,10 @@
 """Fine-tuning of any CLIP checkpoint and of the starter, behind one loop; see docs/training.md."""
 
-from mlcore.training.config import Augment, TrainConfig, TrainResult, Tune
+from mlcore.training.config import Augment, TrainConfig, Tune
 from mlcore.training.guards import MIN_PAIRS, StoppedError
-from mlcore.training.loop import TRAINING, fine_tune
+from mlcore.training.loop import fine_tune
+from mlcore.training.publishing import TRAINING
+from mlcore.training.result import TrainResult
 from mlcore.training.state import METRICS
 
 __all__ = [

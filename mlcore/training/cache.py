@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.datasets import CaptionDataset
+from mlcore.encoders.checkpoints import save_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -35,14 +36,14 @@ def texts_key(texts: Iterable[str]) -> str:
 
 def kept_tensor(path: Path, make: Callable[[], torch.Tensor], processes: Processes) -> torch.Tensor:
     """Read a tensor from the cache, or let the main process make it and keep it there."""
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     made = None
     if processes.is_main and not path.is_file():
         made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".tmp")
-        save_file({"features": made.contiguous()}, partial)
+        save_tensors({"features": made}, partial)
         partial.rename(path)
     processes.wait()
     return load_file(path)["features"] if made is None else made

@@ -6,11 +6,22 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlcore.checkpoints import CONFIG, MANIFEST, WEIGHTS, read_json, tensors_sha256
-from mlcore.encoder import FoundModel, clip_preprocessing, load_clip
-from mlcore.runtime import Runtime, pixels
+from mlcore.encoders import FoundModel
+from mlcore.encoders.batches import pixels
+from mlcore.encoders.checkpoints import (
+    CONFIG,
+    MANIFEST,
+    WEIGHTS,
+    read_json,
+    save_tensors,
+    tensors_sha256,
+)
+from mlcore.encoders.clip import load_clip
+from mlcore.encoders.preprocessing import clip_preprocessing
+from mlcore.encoders.runtime import Runtime
+from mlcore.i18n import Message
 from mlcore.training.cache import content_key, kept_tensor, key_of, texts_key
 from mlcore.training.config import Augment, TrainConfig
 from mlcore.training.guards import stop_if_asked
@@ -19,7 +30,7 @@ from mlcore.training.pairs import Pairs
 from mlcore.training.pictures import FeatureSource, PixelSource
 from mlcore.training.trainable import (
     Inputs,
-    Kitchen,
+    PrepareContext,
     TextInputs,
     by_length,
     pixel_source,
@@ -54,10 +65,9 @@ class ClipTrainable:
         self._runtime = Runtime(processes.device, "float32")
         self._model, self._tokenizer = load_clip(found.directory, found.name, self._runtime)
         self.side: int = self._model.config.vision_config.image_size
-        preprocessing = clip_preprocessing(found.directory, self.side)
+        preprocessing = clip_preprocessing(found.directory, self.side, name=found.name)
         self._preprocessing = preprocessing
-        self._mean = [255 * value for value in preprocessing["mean"]]
-        self._std = [255 * value for value in preprocessing["std"]]
+        self._mean, self._std = preprocessing.byte_mean, preprocessing.byte_std
         self.frozen_images = config.tune in ("heads", "text")
         self.frozen_texts = config.tune == "heads"
         if config.gradient_checkpointing:
@@ -84,12 +94,12 @@ class ClipTrainable:
         )
         self.log_scale: torch.nn.Parameter = self._model.logit_scale
 
-    def prepare(self, pairs: Pairs, augment: Augment, kitchen: Kitchen) -> Inputs:
+    def prepare(self, pairs: Pairs, augment: Augment, context: PrepareContext) -> Inputs:
         images: PixelSource | FeatureSource
         if self.frozen_images:
-            images = FeatureSource(self._views(pairs, augment, kitchen), augment)
+            images = FeatureSource(self._views(pairs, augment, context), augment)
         else:
-            images = pixel_source(pairs, self.side, augment, kitchen)
+            images = pixel_source(pairs, self.side, augment, context)
         rows: list[list[int]] = self._tokenizer(
             pairs.texts,
             truncation=True,
@@ -98,7 +108,7 @@ class ClipTrainable:
         )["input_ids"]
         if not self.frozen_texts:
             return Inputs(pairs, images, rows)
-        return Inputs(pairs, images, self._described(pairs, rows, kitchen))
+        return Inputs(pairs, images, self._described(pairs, rows, context))
 
     def begin(self, inputs: Inputs, seed: int) -> None:
         return None
@@ -124,12 +134,9 @@ class ClipTrainable:
         self._model.train(on)
 
     def checkpoint(self, folder: Path) -> None:
-        from safetensors.torch import save_file
-
         model = self._model
         state = merged_state(model) if self._tune == "lora" else model.state_dict()
-        tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        save_tensors(state, folder / WEIGHTS)
         # The tokenizer and preprocessor stay the base's, byte for byte.
         for path in sorted(self._directory.iterdir()):
             kept = path.suffix in {".json", ".txt"} and not path.name.endswith(".index.json")
@@ -163,7 +170,7 @@ class ClipTrainable:
         ).pooler_output
         return pooled
 
-    def _views(self, pairs: Pairs, augment: Augment, kitchen: Kitchen) -> torch.Tensor:
+    def _views(self, pairs: Pairs, augment: Augment, context: PrepareContext) -> torch.Tensor:
         import torch
 
         def describe(squares: list[Image.Image]) -> torch.Tensor:
@@ -173,40 +180,49 @@ class ClipTrainable:
             return pooled
 
         def make() -> torch.Tensor:
-            return views_of_pictures(pairs, self.side, augment, _IMAGE_BATCH, kitchen, describe)
+            return views_of_pictures(pairs, self.side, augment, _IMAGE_BATCH, context, describe)
 
-        tower = tensors_sha256(self._weights("vision_model."), self._preprocessing)
+        about = [self._preprocessing.about(), *_deciding(self._model.config.vision_config)]
+        tower = tensors_sha256(self._weights("vision_model."), about)
         precision = self._processes.runtime.precision
         key = key_of("clip", tower, content_key(pairs.data), augment, precision)
-        path = kitchen.cache_dir / f"pictures-{key}.safetensors"
+        path = context.cache_dir / f"pictures-{key}.safetensors"
         return kept_tensor(path, make, self._processes)
 
-    def _described(self, pairs: Pairs, rows: list[list[int]], kitchen: Kitchen) -> torch.Tensor:
+    def _described(
+        self, pairs: Pairs, rows: list[list[int]], context: PrepareContext
+    ) -> torch.Tensor:
         import torch
 
         def make() -> torch.Tensor:
             described = torch.empty(len(rows), self._model.config.text_config.hidden_size)
             done = 0
             for numbers in by_length(rows, _TEXT_BATCH):
-                stop_if_asked(kitchen.progress)
+                stop_if_asked(context.progress)
                 with torch.no_grad(), self._processes.autocast():
                     pooled = self._pooled_texts([rows[number] for number in numbers])
                 described[numbers] = pooled.float().cpu()
                 done += len(numbers)
-                kitchen.progress.report(done, len(rows), "captions")
+                context.progress.report(done, len(rows), Message("stage.encoding_captions"))
             return described
 
-        tower = tensors_sha256(self._weights("text_model."))
+        about = _deciding(self._model.config.text_config)
+        tower = tensors_sha256(self._weights("text_model."), about)
         precision = self._processes.runtime.precision
         tokens = key_of(*rows)
         key = key_of("clip", tower, texts_key(pairs.texts), tokens, precision)
-        path = kitchen.cache_dir / f"texts-{key}.safetensors"
+        path = context.cache_dir / f"texts-{key}.safetensors"
         return kept_tensor(path, make, self._processes)
 
     def _weights(self, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
         for name, value in sorted(self._model.state_dict().items()):
             if name.startswith(prefix):
                 yield name, value
+
+
+def _deciding(config: Any) -> list[Any]:
+    """What decides a tower's vectors beside its weights."""
+    return [config.num_attention_heads, config.hidden_act, config.layer_norm_eps]
 
 
 def is_trained(name: str, config: TrainConfig, blocks: dict[str, int]) -> bool:

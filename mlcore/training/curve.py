@@ -71,8 +71,5 @@ def _board_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise TrainingError(
-            "Curves for TensorBoard were asked for and it is not installed; run 'pip install "
-            "tensorboard', or leave it out: the same figures are in metrics.jsonl."
-        ) from error
+        raise TrainingError("training.no_tensorboard") from error
     return SummaryWriter

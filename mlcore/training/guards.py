@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mlcore.errors import TrainingError
+from mlcore.i18n import Message
 from mlcore.progress import Progress
 
 MIN_PAIRS = 16
@@ -25,10 +27,7 @@ class StoppedError(TrainingError):
     """The run was asked to stop, and did."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Training was stopped before its end; nothing was published. The same command goes on "
-            "after the last epoch that was finished."
-        )
+        super().__init__("training.stopped")
 
 
 def stop_if_asked(progress: Progress) -> None:
@@ -74,15 +73,16 @@ class Watch:
         Raises:
             TrainingError: it is not finite, or the run has long been worse than chance.
         """
-        self._finite("The loss", value, step)
+        self._finite("training.loss_not_finite", value, step)
         if step <= max(self._warm_up_steps, _EARLY_STEPS):
             return
         self._smoothed = _SMOOTHING * self._smoothed + (1 - _SMOOTHING) * value
         if self._smoothed > _WORSE_THAN_CHANCE * self._chance + 0.5:
             raise TrainingError(
-                f"Training diverged: at {self._place(step)} the loss was about "
-                f"{self._smoothed:.2f}, and a model that knows nothing has {self._chance:.2f}; "
-                f"{self._advice()}."
+                "training.diverged",
+                loss=f"{self._smoothed:.2f}",
+                chance=f"{self._chance:.2f}",
+                **self._place_and_rate(step),
             )
 
     def gradient(self, norm: float, step: int) -> None:
@@ -91,7 +91,7 @@ class Watch:
         Raises:
             TrainingError: it is not finite.
         """
-        self._finite("The gradient", norm, step)
+        self._finite("training.gradient_not_finite", norm, step)
 
     def weights(self, finite: bool, step: int) -> None:
         """Take whether all weights are finite.
@@ -100,37 +100,29 @@ class Watch:
             TrainingError: they are not.
         """
         if not finite:
-            raise TrainingError(
-                f"Weights were no longer finite numbers after {self._place(step)}; "
-                f"{self._advice()}."
-            )
+            raise TrainingError("training.weights_not_finite", **self._place_and_rate(step))
 
-    def _finite(self, what: str, value: float, step: int) -> None:
+    def _finite(self, code: str, value: float, step: int) -> None:
         if not math.isfinite(value):
-            raise TrainingError(
-                f"{what} was no longer a finite number ({value}) at {self._place(step)}; "
-                f"{self._advice()}."
-            )
+            raise TrainingError(code, value=str(value), **self._place_and_rate(step))
 
-    def _place(self, step: int) -> str:
-        epoch = (step - 1) // self._steps_per_epoch + 1
-        return f"step {step} of {self._total} (epoch {epoch})"
-
-    def _advice(self) -> str:
-        return f"lower the learning rate, which is {self._learning_rate:g}"
+    def _place_and_rate(self, step: int) -> dict[str, Any]:
+        return {
+            "step": step,
+            "total": self._total,
+            "epoch": (step - 1) // self._steps_per_epoch + 1,
+            "rate": f"{self._learning_rate:g}",
+        }
 
 
-def enough(pictures: int, source: str) -> None:
+def enough(pictures: int, source: str | Message) -> None:
     """Refuse what is too little to learn from.
 
     Raises:
         TrainingError: it is.
     """
     if pictures < MIN_PAIRS:
-        raise TrainingError(
-            f"{source} has {pictures} captioned pictures to train on; at least {MIN_PAIRS} are "
-            "needed."
-        )
+        raise TrainingError("training.too_few", source=source, number=pictures, least=MIN_PAIRS)
 
 
 def batches_of(count: int, size: int) -> Iterator[Sequence[int]]:

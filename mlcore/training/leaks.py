@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mlcore.config import ImageLimits
 from mlcore.datasets import CaptionDataset
 from mlcore.errors import TrainingError
+from mlcore.i18n import Message
 from mlcore.progress import Progress
 from mlcore.training.cache import content_key, kept_array
 from mlcore.training.pictures import decoded
@@ -81,17 +82,17 @@ def without_leaks(data: CaptionDataset, leaks: Sequence[Leak], *, drop: bool) ->
     if not leaks:
         return data
     if not drop:
-        named = "; ".join(
-            f"{data[leak.picture].name} and {leak.unseen} "
-            f"({'the same file' if leak.same_file else 'nearly the same picture'})"
+        named = [
+            Message.of(
+                "leaks.same_file" if leak.same_file else "leaks.same_picture",
+                ours=data[leak.picture].name,
+                theirs=leak.unseen,
+            )
             for leak in leaks[:_NAMED]
-        )
-        more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
-        raise TrainingError(
-            f"{len(leaks)} picture(s) to train on are also among the unseen ones, so figures on "
-            f"those would be worth nothing: {named}{more}. Leave them out of one side, or ask for "
-            "leaking pictures to be dropped from training (--drop-leaking)."
-        )
+        ]
+        if len(leaks) > _NAMED:
+            named.append(Message.of("leaks.more", number=len(leaks) - _NAMED))
+        raise TrainingError("leaks.found", count=len(leaks), leaks=named)
     leaking = {leak.picture for leak in leaks}
     return data.subset([picture for picture in range(len(data)) if picture not in leaking])
 
@@ -102,7 +103,9 @@ def thumbnails(
     """Return uint8 (pictures, 768): every picture's centre square at 16 by 16 pixels."""
 
     def make() -> NDArray[np.uint8]:
-        squares = decoded(data, THUMBNAIL_SIDE, limits, progress, "looking for leaks")
+        squares = decoded(
+            data, THUMBNAIL_SIDE, limits, progress, Message("stage.looking_for_leaks")
+        )
         return np.stack([np.asarray(square).ravel() for square in squares])
 
     return kept_array(cache_dir / f"thumbnails-{content_key(data)}.npy", make)

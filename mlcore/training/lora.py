@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlcore.training.extras import require
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,7 +22,11 @@ def add_factors(model: Any, targets: str, *, rank: int, alpha: int, seed: int) -
         rank: numbers between the factors.
         alpha: the product is multiplied by ``alpha / rank``.
         seed: of the first factor's start; the second starts at 0, so nothing changes yet.
+
+    Raises:
+        TrainingError: peft is not installed.
     """
+    require("peft")
     import torch
     from peft import LoraConfig, inject_adapter_in_model
 

@@ -150,15 +150,15 @@ class Pairs:
         ]
 
     def _make_wrong_captions(self, numbers: dict[str, int]) -> None:
-        from mlcore.rewording import wrong_captions
+        from mlcore.evaluation.caption_changes import wrong_captions
 
         for caption in range(self.caption_count):
-            for rewording in wrong_captions(self.texts[caption]):
+            for wrong in wrong_captions(self.texts[caption]):
                 self._wrong[caption].append(len(self.texts))
-                true_of = self._pictures_of.get(numbers.get(rewording.text.casefold(), NOTHING))
+                true_of = self._pictures_of.get(numbers.get(wrong.text.casefold(), NOTHING))
                 if true_of:
                     self._true_after_all[len(self.texts)] = true_of
-                self.texts.append(rewording.text)
+                self.texts.append(wrong.text)
 
 
 def _equal(numbers: torch.Tensor) -> torch.Tensor:

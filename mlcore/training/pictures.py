@@ -14,8 +14,9 @@ from PIL import Image, ImageOps
 
 from mlcore.config import ImageLimits
 from mlcore.datasets import CaptionDataset
-from mlcore.decoding import get_decoder
 from mlcore.errors import ImageRejectedError
+from mlcore.i18n import Message
+from mlcore.imaging.sandbox import get_decoder
 from mlcore.progress import Progress
 from mlcore.training.config import Augment
 from mlcore.training.guards import stop_if_asked
@@ -23,6 +24,9 @@ from mlcore.training.pairs import drawn
 
 if TYPE_CHECKING:
     import torch
+
+PREPARING = Message("stage.encoding_pictures")
+"""What is told while pictures are decoded, or looked at by a frozen tower."""
 
 _CROP_MARGIN = 1.15
 """Squares that will be cropped are kept this much larger than what the model looks at."""
@@ -96,7 +100,7 @@ def stored_side(side: int, augment: Augment) -> int:
 
 
 def decoded(
-    data: CaptionDataset, side: int, limits: ImageLimits, progress: Progress, message: str
+    data: CaptionDataset, side: int, limits: ImageLimits, progress: Progress, message: Message
 ) -> Iterator[Image.Image]:
     """Yield the centre square of every picture, decoded in processes of their own.
 
@@ -137,7 +141,7 @@ class Squares:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".tmp.npy")
             rows = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-            for number, square in enumerate(decoded(data, side, limits, progress, "pictures")):
+            for number, square in enumerate(decoded(data, side, limits, progress, PREPARING)):
                 rows[number] = np.asarray(square)
             rows.flush()
             partial.rename(path)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlcore.config import Precision
+from mlcore.encoders.runtime import choose_runtime
 from mlcore.errors import TrainingError
-from mlcore.runtime import Precision, choose_runtime
+from mlcore.training.extras import require
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +26,7 @@ class Processes:
 
     Args:
         expected: how many take part.
-        device: as :func:`mlcore.runtime.choose_runtime`; under torchrun ``auto`` is this
+        device: as :func:`mlcore.encoders.runtime.choose_runtime`; under torchrun ``auto`` is this
             process's own GPU.
         precision: of the matrix products.
 
@@ -37,23 +39,17 @@ class Processes:
         # Looked at before anything waits for processes that will never come.
         started = int(os.environ.get("WORLD_SIZE", "1"))
         if started != expected:
-            raise TrainingError(
-                f"The recipe is for {expected} process(es) and {started} were started; start it "
-                f"with 'torchrun --nproc-per-node N -m mlcore train ... --processes N', where N "
-                "times the number of machines is the number of processes."
-            )
+            raise TrainingError("processes.other_number", expected=expected, started=started)
         self.count, self.rank = 1, 0
         if expected > 1:
+            require("accelerate")
             from accelerate import PartialState
 
             wait = {"timeout": timedelta(hours=_WAIT_HOURS)}
             state = PartialState(cpu=device == "cpu", **wait)
             self.count, self.rank = state.num_processes, state.process_index
             if self.count != expected:
-                raise TrainingError(
-                    f"The recipe is for {expected} processes and {self.count} found each other; "
-                    "start it with torchrun."
-                )
+                raise TrainingError("processes.not_found", expected=expected, found=self.count)
             if device == "auto":
                 device = str(state.device)
         self.runtime = choose_runtime(device, precision)

@@ -11,31 +11,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mlcore.checkpoints import CONFIG, WEIGHTS, tensors_sha256, verify_checkpoint
-from mlcore.encoder import FoundModel
-from mlcore.runtime import Runtime
-from mlcore.starter import (
+from mlcore.encoders import STARTER, FoundModel
+from mlcore.encoders.checkpoints import (
+    CONFIG,
+    WEIGHTS,
+    save_tensors,
+    tensors_sha256,
+    verify_checkpoint,
+)
+from mlcore.encoders.runtime import Runtime
+from mlcore.encoders.starter.fingerprint import (
     IMAGE_SIZE,
     IMAGE_WIDTH,
-    STARTER,
-    TEXT_TOWER,
     TEXT_WIDTH,
-    Towers,
-    apply_head,
-    head_members,
-    load_text_tower,
-    new_heads,
-    read_texts,
-    tokenize_texts,
     towers_fingerprint,
 )
+from mlcore.encoders.starter.heads import apply_head, head_members, new_heads
+from mlcore.encoders.starter.text_tower import (
+    TEXT_TOWER,
+    load_text_tower,
+    read_texts,
+    tokenize_texts,
+)
+from mlcore.encoders.starter.towers import Towers
+from mlcore.i18n import Message
 from mlcore.training.cache import content_key, kept_tensor, key_of, texts_key
 from mlcore.training.config import Augment, TrainConfig
 from mlcore.training.guards import stop_if_asked
 from mlcore.training.lora import add_factors, factors
 from mlcore.training.pairs import Pairs
 from mlcore.training.pictures import FeatureSource
-from mlcore.training.trainable import Inputs, Kitchen, TextInputs, by_length, views_of_pictures
+from mlcore.training.trainable import (
+    Inputs,
+    PrepareContext,
+    TextInputs,
+    by_length,
+    views_of_pictures,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -89,16 +101,16 @@ class StarterTrainable:
         self._heads: dict[str, torch.Tensor] = {}
         self._keep_heads({name: value.float() for name, value in stored.items()})
 
-    def prepare(self, pairs: Pairs, augment: Augment, kitchen: Kitchen) -> Inputs:
-        images = FeatureSource(self._views(pairs, augment, kitchen), augment)
+    def prepare(self, pairs: Pairs, augment: Augment, context: PrepareContext) -> Inputs:
+        images = FeatureSource(self._views(pairs, augment, context), augment)
         rows = tokenize_texts(self._tokenizer, pairs.texts)
         if not self.frozen_texts:
             return Inputs(pairs, images, rows)
         changed = tensors_sha256(sorted(self._changes.items()))
         precision = self._processes.runtime.precision
         key = key_of(STARTER, towers_fingerprint(), changed, texts_key(pairs.texts), precision)
-        path = kitchen.cache_dir / f"texts-{key}.safetensors"
-        texts = kept_tensor(path, lambda: self._described(rows, kitchen), self._processes)
+        path = context.cache_dir / f"texts-{key}.safetensors"
+        texts = kept_tensor(path, lambda: self._described(rows, context), self._processes)
         return Inputs(pairs, images, texts)
 
     def begin(self, inputs: Inputs, seed: int) -> None:
@@ -176,18 +188,16 @@ class StarterTrainable:
         self._tower.train(on and not self.frozen_texts)
 
     def checkpoint(self, folder: Path) -> None:
-        from safetensors.torch import save_file
-
         # Half the size for a difference in cosines below 0.001.
         tensors = {
-            name: value.detach().half().cpu().contiguous()
+            name: value.detach().half()
             for name, value in {
                 **self._heads,
                 "class_texts": self._class_texts,
                 **{TEXT_TOWER + name: value for name, value in self._tower_changes().items()},
             }.items()
         }
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        save_tensors(tensors, folder / WEIGHTS)
         config = {
             "model_type": STARTER,
             "dim": self._heads["text.direct.bias"].shape[0],
@@ -257,7 +267,7 @@ class StarterTrainable:
             changes[before[0]], changes[before[1]] = a, b
         return changes
 
-    def _views(self, pairs: Pairs, augment: Augment, kitchen: Kitchen) -> torch.Tensor:
+    def _views(self, pairs: Pairs, augment: Augment, context: PrepareContext) -> torch.Tensor:
         runtime = self._processes.runtime
 
         def make() -> torch.Tensor:
@@ -266,26 +276,26 @@ class StarterTrainable:
             def describe(squares: list[Image.Image]) -> torch.Tensor:
                 return towers.image_features(squares)
 
-            return views_of_pictures(pairs, IMAGE_SIZE, augment, _IMAGE_BATCH, kitchen, describe)
+            return views_of_pictures(pairs, IMAGE_SIZE, augment, _IMAGE_BATCH, context, describe)
 
         guess = tensors_sha256([("class_texts", self._class_texts)])
         key = key_of(
             STARTER, towers_fingerprint(), guess, IMAGE_WIDTH, content_key(pairs.data), augment,
             runtime.precision,
         )  # fmt: skip
-        path = kitchen.cache_dir / f"pictures-{key}.safetensors"
+        path = context.cache_dir / f"pictures-{key}.safetensors"
         return kept_tensor(path, make, self._processes)
 
-    def _described(self, rows: list[list[int]], kitchen: Kitchen) -> torch.Tensor:
+    def _described(self, rows: list[list[int]], context: PrepareContext) -> torch.Tensor:
         import torch
 
         described = torch.empty(len(rows), TEXT_WIDTH)
         done = 0
         for numbers in by_length(rows, _TEXT_BATCH):
-            stop_if_asked(kitchen.progress)
+            stop_if_asked(context.progress)
             described[numbers] = self._read([rows[number] for number in numbers]).cpu()
             done += len(numbers)
-            kitchen.progress.report(done, len(rows), "captions")
+            context.progress.report(done, len(rows), Message("stage.encoding_captions"))
         return described
 
     def _read(self, rows: list[list[int]]) -> torch.Tensor:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlcore.checkpoints import read_json
+from mlcore.encoders.checkpoints import read_json, save_tensors
 from mlcore.errors import TrainingError
+from mlcore.i18n import Message
 
 if TYPE_CHECKING:
     import torch
@@ -83,14 +84,16 @@ class WorkFolder:
             name for name in {*before, *now} if before.get(name, "") != now.get(name, "")
         )
         if other:
-            named = ", ".join(
-                f"{name} ({before.get(name)!r} there, {now.get(name)!r} now)" for name in other
-            )
-            raise TrainingError(
-                f"{self.path} holds an interrupted run that differs in {named}. Give the same "
-                "choices and data to go on with it, or start over: choose another folder, or "
-                "say that it shall not be resumed (--no-resume)."
-            )
+            named = [
+                Message.of(
+                    "training.differs",
+                    name=name,
+                    there=repr(before.get(name)),
+                    now=repr(now.get(name)),
+                )
+                for name in other
+            ]
+            raise TrainingError("training.other_run", path=str(self.path), differences=named)
 
     def save(
         self,
@@ -104,10 +107,10 @@ class WorkFolder:
         partial = folder.with_suffix(".tmp")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        _save(weights, partial / _WEIGHTS)
+        save_tensors(weights, partial / _WEIGHTS)
         if average is not None:
-            _save(average, partial / _AVERAGE)
-        _save(_optimiser_tensors(optimiser), partial / _OPTIMISER)
+            save_tensors(average, partial / _AVERAGE)
+        save_tensors(_optimiser_tensors(optimiser), partial / _OPTIMISER)
         values = {
             "epoch": state.epoch, "step": state.step, "best_epoch": state.best_epoch,
             "best_value": state.best_value, "seconds": state.seconds, "epochs": list(state.epochs),
@@ -172,12 +175,6 @@ def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tens
         for name, value in zip(group["names"], group["params"], strict=True)
         for key, tensor in optimiser.state[value].items()
     }
-
-
-def _save(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
 
 
 def _load(path: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlcore.losses import clip_contrastive_loss
+from mlcore.training.losses import clip_contrastive_loss
 from mlcore.training.pairs import drawn
 
 if TYPE_CHECKING:

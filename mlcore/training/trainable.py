@@ -13,6 +13,7 @@ from mlcore.training.cache import content_key, key_of
 from mlcore.training.config import Augment
 from mlcore.training.pairs import Pairs
 from mlcore.training.pictures import (
+    PREPARING,
     FeatureSource,
     PixelSource,
     Squares,
@@ -48,7 +49,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Kitchen:
+class PrepareContext:
     """What preparing inputs takes besides the model and the data."""
 
     cache_dir: Path
@@ -76,7 +77,7 @@ class Trainable(Protocol):
     def heads(self) -> frozenset[str]:
         """Names that train at the rate of the heads."""
 
-    def prepare(self, pairs: Pairs, augment: Augment, kitchen: Kitchen) -> Inputs:
+    def prepare(self, pairs: Pairs, augment: Augment, context: PrepareContext) -> Inputs:
         """Decode, tokenize, and run what is frozen once; the cache is used."""
 
     def begin(self, inputs: Inputs, seed: int) -> None:
@@ -95,24 +96,24 @@ class Trainable(Protocol):
         """Write the model as it stands into an empty folder that becomes a checkpoint."""
 
 
-def pixel_source(pairs: Pairs, side: int, augment: Augment, kitchen: Kitchen) -> PixelSource:
+def pixel_source(pairs: Pairs, side: int, augment: Augment, context: PrepareContext) -> PixelSource:
     """Decode the pictures of a dataset to a file and read them from it."""
     stored = stored_side(side, augment)
     name = key_of(content_key(pairs.data), stored)
     squares = Squares(
-        kitchen.cache_dir / f"squares-{name}.npy",
+        context.cache_dir / f"squares-{name}.npy",
         pairs.data,
         side=stored,
-        limits=kitchen.limits,
-        progress=kitchen.progress,
-        make=kitchen.processes.is_main,
+        limits=context.limits,
+        progress=context.progress,
+        make=context.processes.is_main,
     )
-    kitchen.processes.wait()
-    return PixelSource(squares, side, augment, kitchen.workers)
+    context.processes.wait()
+    return PixelSource(squares, side, augment, context.workers)
 
 
 def views_of_pictures(
-    pairs: Pairs, side: int, augment: Augment, batch: int, kitchen: Kitchen, describe: Any
+    pairs: Pairs, side: int, augment: Augment, batch: int, context: PrepareContext, describe: Any
 ) -> torch.Tensor:
     """Let a frozen tower look at every view of every picture.
 
@@ -134,7 +135,7 @@ def views_of_pictures(
         waiting.clear()
 
     for square in decoded(
-        pairs.data, stored_side(side, augment), kitchen.limits, kitchen.progress, "pictures"
+        pairs.data, stored_side(side, augment), context.limits, context.progress, PREPARING
     ):
         waiting.append(square)
         if len(waiting) == batch:

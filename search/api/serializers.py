@@ -5,25 +5,17 @@ import binascii
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gallery.api.serializers import ImageSummarySerializer
-from gallery.models.image import Colour, Orientation, Split
-from search.forms import MAX_ID, MAX_OFFSET, MAX_PAGE_SIZE
-from search.query import DEFAULT_PAGE_SIZE, MAX_PARTS
-
-
-class PagingSerializer(serializers.Serializer[Any]):
-    limit = serializers.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=MAX_PAGE_SIZE,
-        help_text=f"Results on a page; {DEFAULT_PAGE_SIZE} where not given.",
-    )
-    offset = serializers.IntegerField(
-        required=False, min_value=0, max_value=MAX_OFFSET, help_text="Results to pass over."
-    )
+from gallery.api.strict import StrictSerializer
+from mlcore.relevance import NAMES
+from mlcore.words import FIELDS
+from search.filters import FILTERS, Filter
+from search.parameters import MAX_ID, MAX_PARTS, PARAMETERS, Parameter
+from search.relevance import SAME, WHOLE
 
 
 @extend_schema_field(
@@ -46,7 +38,9 @@ class PartsField(serializers.Field[Any, Any, Any, Any]):
         values = data if isinstance(data, list) else [data]
         for value in values:
             if isinstance(value, bool) or not isinstance(value, str | int):
-                raise serializers.ValidationError("This is neither text nor a list of texts.")
+                raise serializers.ValidationError(
+                    gettext("This is neither text nor a list of texts.")
+                )
         return [str(value) for value in values]
 
 
@@ -63,69 +57,57 @@ class PicturesField(PartsField):
     """Ids of pictures, each alone or with a weight."""
 
 
-_WEIGHED = "Several may be given, each with a weight behind a caret: `{example}^2`."
+class TextsField(PartsField):
+    """Values of a filter that may be given several times."""
 
 
-class SearchParametersSerializer(PagingSerializer):
-    """A query. Words (``q``), a picture (``like``, ``image``), or both must be there."""
+def _parameter_field(declared: Parameter) -> serializers.Field[Any, Any, Any, Any]:
+    match declared.kind:
+        case "words":
+            return PartsField(required=False, help_text=declared.help)
+        case "pictures":
+            return PicturesField(required=False, help_text=declared.help)
+        case "choice":
+            return serializers.ChoiceField(
+                required=False, choices=list(declared.choices), help_text=declared.help
+            )
+        case kind:
+            field = serializers.FloatField if kind == "share" else serializers.IntegerField
+            return field(
+                required=False,
+                min_value=declared.least,
+                max_value=declared.most,
+                help_text=declared.help,
+            )
 
-    q = PartsField(
-        required=False,
-        help_text="What the pictures should show. " + _WEIGHED.format(example="two dogs"),
-    )
-    like = PicturesField(
-        required=False,
-        help_text="Id of a picture to find more of. " + _WEIGHED.format(example="17"),
-    )
-    unlike = PicturesField(
-        required=False,
-        help_text="Id of a picture to find less of. " + _WEIGHED.format(example="17"),
-    )
-    without = PartsField(
-        required=False,
-        help_text="What the pictures should not show. " + _WEIGHED.format(example="snow"),
-    )
-    weight = serializers.FloatField(
-        required=False,
-        min_value=0,
-        max_value=1,
-        help_text="Share of the words where there are words and a picture; 0.5 where not given.",
-    )
-    collection = serializers.CharField(
-        required=False, allow_blank=True, help_text="Only pictures of this collection."
-    )
-    tag = serializers.CharField(
-        required=False, allow_blank=True, help_text="Only pictures with this tag."
-    )
-    split = serializers.ChoiceField(
-        required=False,
-        choices=[choice for choice in Split.choices if choice[0]],
-        help_text="Only pictures of this part of a data set.",
-    )
-    orientation = serializers.ChoiceField(
-        required=False,
-        choices=Orientation.choices,
-        help_text="Only pictures that lie this way; within a twentieth of a square it is one.",
-    )
-    colour = serializers.ChoiceField(
-        required=False,
-        choices=Colour.choices,
-        help_text="Only pictures of which this colour stands out.",
-    )
-    since = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        help_text="Only pictures taken, or else added, from this day, month or year on: "
-        "`2024-05-17`, `2024-05` or `2024`.",
-    )
-    until = serializers.CharField(
-        required=False, allow_blank=True, help_text="Likewise, up to its last day."
-    )
-    uploader = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        help_text="Only pictures that this user uploaded; who is not staff finds his own only.",
-    )
+
+def _filter_field(declared: Filter) -> serializers.Field[Any, Any, Any, Any]:
+    if declared.is_many:
+        return TextsField(required=False, help_text=declared.help)
+    if declared.choices:
+        choices = list(declared.choices)
+        return serializers.ChoiceField(required=False, choices=choices, help_text=declared.help)
+    return serializers.CharField(required=False, allow_blank=True, help_text=declared.help)
+
+
+class PagingSerializer(serializers.Serializer[Any]):
+    """Which of the results are answered."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        paging = (each for each in PARAMETERS.values() if each.is_paging)
+        return {**super().get_fields(), **{each.name: _parameter_field(each) for each in paging}}
+
+
+class SearchParametersSerializer(StrictSerializer):
+    """A query. Words (``q``, or by a filter), a picture (``like``, ``image``), or both must be
+    there."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {
+            **{name: _parameter_field(each) for name, each in PARAMETERS.items()},
+            **{name: _filter_field(each) for name, each in FILTERS.items()},
+            **super().get_fields(),
+        }
 
 
 class Base64FileField(serializers.CharField):
@@ -135,7 +117,7 @@ class Base64FileField(serializers.CharField):
         try:
             content = base64.b64decode(super().to_internal_value(data), validate=True)
         except (binascii.Error, ValueError) as error:
-            raise serializers.ValidationError("This is not base64.") from error
+            raise serializers.ValidationError(gettext("This is not base64.")) from error
         return SimpleUploadedFile("picture", content)
 
 
@@ -147,10 +129,36 @@ class SearchUploadSerializer(SearchParametersSerializer):
     image = serializers.FileField(required=False, help_text="An example picture.")
 
 
-class ResultSerializer(serializers.Serializer[Any]):
-    score = serializers.FloatField(
-        help_text="Cosine similarity, -1 to 1; words against pictures seldom exceed 0.4."
+class EvidenceSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(
+        choices=(*NAMES, WHOLE, SAME),
+        help_text="`picture`: how it looks. `caption`: what its nearest caption, or its title, "
+        "means. `words`: words that are written on it. `whole`: a title, caption, tag or file name "
+        "is just what was asked. `same`: it is the example picture "
+        "itself, though one of them may be resized, compressed, mirrored, turned or cropped.",
     )
+    log_odds = serializers.FloatField(help_text="What it adds; less than 0 speaks against it.")
+    caption = serializers.IntegerField(allow_null=True, help_text="Id of the nearest caption.")
+    fields = serializers.ListField(  # type: ignore[assignment]  # a name that answers want
+        child=serializers.ChoiceField(choices=FIELDS), help_text="Where words were found."
+    )
+    terms = serializers.ListField(
+        child=serializers.CharField(), help_text="Words of the query that were found."
+    )
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    relevance = serializers.FloatField(
+        help_text="Probability that the picture is what was asked for, 0 to 1. It can be compared "
+        "between searches and models."
+    )
+    is_strong = serializers.BooleanField(help_text="Whether it is a strong match.")
+    similarity = serializers.FloatField(
+        allow_null=True,
+        help_text="Cosine similarity of query and picture, -1 to 1, to be compared within one "
+        "search only; null where only words were compared.",
+    )
+    evidence = EvidenceSerializer(many=True, help_text="Why, what speaks most for it first.")
     image = ImageSummarySerializer()
 
 
@@ -166,6 +174,11 @@ class TimingSerializer(serializers.Serializer[Any]):
     total = serializers.FloatField()
 
 
+class NoticeSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="For programs: it stays the same in every language.")
+    text = serializers.CharField(help_text="For people.")
+
+
 class SearchAnswerSerializer(serializers.Serializer[Any]):
     results = ResultSerializer(many=True)
     model = AnsweredBySerializer()
@@ -176,6 +189,8 @@ class SearchAnswerSerializer(serializers.Serializer[Any]):
         help_text="The next page, or null: GET it after a GET; after a POST, send it the same "
         "body again.",
     )
-    notices = serializers.ListField(
-        child=serializers.CharField(), help_text="What to know about this answer, in words."
+    searched = serializers.IntegerField(
+        help_text="Pictures among which was searched: those that the filters let through."
     )
+    strong = serializers.IntegerField(help_text="Strong matches, on all pages; they come first.")
+    notices = NoticeSerializer(many=True, help_text="What to know about this answer.")

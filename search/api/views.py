@@ -4,21 +4,23 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.datastructures import MultiValueDict
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from gallery.addresses import picture_address
 from gallery.api.parsers import BoundedJSONParser, BoundedMultiPartParser
+from gallery.api.permissions import Open
 from gallery.api.problems import ProblemKind, TooLargeError
+from gallery.api.strict import Address, StrictView
 from gallery.examples import ExampleGoneError
-from gallery.uploads import query_limits
+from gallery.rendering.addresses import picture_address
+from gallery.uploads.ingest import query_limits
 from mlcore.errors import ContextVisionError
+from mlcore.i18n import figure
 from search.api.serializers import (
     PagingSerializer,
     SearchAnswerSerializer,
@@ -27,17 +29,31 @@ from search.api.serializers import (
     SearchUploadSerializer,
 )
 from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
-from search.forms import MAX_OFFSET, SearchForm
+from search.forms import SearchForm
+from search.parameters import MAX_OFFSET
 from search.query import SearchQuery
 from search.services import SearchPage, SearchResult, UnknownImageError, search_images
 
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a request may hold beside its picture."""
 
+EVIDENCE_DIGITS = 2
+
 EXAMPLE_ANSWER = {
     "results": [
         {
-            "score": 0.31,
+            "relevance": 0.934,
+            "is_strong": True,
+            "similarity": 0.31,
+            "evidence": [
+                {
+                    "kind": "caption",
+                    "log_odds": 7.9,
+                    "caption": 85,
+                    "fields": [],
+                    "terms": [],
+                }
+            ],
             "image": {
                 "id": 17,
                 "url": "http://127.0.0.1:8000/api/v1/images/17/",
@@ -49,7 +65,9 @@ EXAMPLE_ANSWER = {
     ],
     "model": {"name": "starter", "fingerprint": "5f0c9a…"},
     "index": 3,
-    "timing_ms": {"encode": 4.1, "lookup": 0.9, "records": 2.2, "total": 7.2},
+    "timing_ms": {"encode": 4.1, "lookup": 5.9, "records": 2.2, "total": 12.2},
+    "searched": 7000,
+    "strong": 12,
     "next": "http://127.0.0.1:8000/api/v1/search/?limit=1&offset=1&q=two+dogs",
     "notices": [],
 }
@@ -59,10 +77,10 @@ _ANSWER = OpenApiExample("Two dogs", EXAMPLE_ANSWER, response_only=True)
 UNKNOWN_PICTURE = ProblemKind(404, "unknown-picture", gettext_noop("Unknown picture"))
 
 
-class SearchView(APIView):
+class SearchView(StrictView, APIView):
     """Anybody may search; what is found is what this account may see."""
 
-    permission_classes = [AllowAny]
+    permission_classes = [Open]
     parser_classes = [BoundedJSONParser, BoundedMultiPartParser]
     problem_kinds: ClassVar[Mapping[type[ContextVisionError], ProblemKind]] = {
         UnknownImageError: UNKNOWN_PICTURE,
@@ -75,10 +93,8 @@ class SearchView(APIView):
         ),
         BusyError: ProblemKind(503, "busy", gettext_noop("Too many searches at once")),
     }
-    extra_problems: ClassVar[Mapping[str, set[str]]] = {
-        "get": {"400", "404"},
-        "post": {"404", "422"},
-    }
+    extra_problems: ClassVar[Mapping[str, set[str]]] = {"get": {"404"}, "post": {"404", "422"}}
+    address: ClassVar[Address] = {"get": SearchParametersSerializer, "post": PagingSerializer}
 
     @property
     def max_body_bytes(self) -> int:
@@ -139,7 +155,9 @@ class SearchView(APIView):
             "index": version.pk,
             "timing_ms": page.timing_ms,
             "next": _next_link(request, query, page),
-            "notices": page.notices,
+            "searched": page.searched,
+            "strong": page.strong,
+            "notices": [{"code": each.code, "text": str(each)} for each in page.notices],
         }
         return Response(answer)
 
@@ -149,7 +167,9 @@ def _read(fields: Mapping[str, Any]) -> SearchQuery:
     image = fields.get("image")
     limit = query_limits().max_bytes
     if image is not None and image.size > limit:
-        raise TooLargeError(f"The picture holds {image.size:,} bytes; the limit is {limit:,}.")
+        sentence = gettext("The picture holds %(size)s bytes; the limit is %(limit)s.")
+        values = {"size": figure(image.size, ","), "limit": figure(limit, ",")}
+        raise TooLargeError(sentence % values)
     form = SearchForm(data=fields, files=MultiValueDict({"image": [image]} if image else {}))
     if not form.is_valid():
         raise ValidationError(
@@ -167,7 +187,22 @@ def _shown(result: SearchResult, site: str) -> dict[str, Any]:
         "title": image.title,
         "captions": image.sentences,
     }
-    return {"score": result.score, "image": summary}
+    return {
+        "relevance": result.relevance,
+        "is_strong": result.is_strong,
+        "similarity": result.similarity,
+        "evidence": [
+            {
+                "kind": each.kind,
+                "log_odds": round(each.log_odds, EVIDENCE_DIGITS),
+                "caption": each.caption_id,
+                "fields": each.fields,
+                "terms": each.terms,
+            }
+            for each in result.evidence
+        ],
+        "image": summary,
+    }
 
 
 def _next_link(request: Request, query: SearchQuery, page: SearchPage) -> str | None:

@@ -7,10 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gallery.addresses import picture_address
 from gallery.examples import is_kept
-from gallery.models.image import Colour, Orientation
-from search.facets import period_name
+from gallery.rendering.addresses import picture_address
+from search.periods import period_name
 from search.query import GalleryPicture, KeptExample, Part, SearchQuery, Words
 
 WEIGHTS = (
@@ -52,36 +51,29 @@ class Chip:
 
 
 def part_chips(query: SearchQuery, address: Callable[[SearchQuery], str]) -> list[Chip]:
-    """Describe the parts of a query; ``address`` spells the searches that they lead to."""
+    """Describe the parts of a query; ``address`` gives those of the searches that they lead to."""
     return [_part_chip(query, at, address) for at in range(len(query.parts))]
 
 
 def filter_chips(query: SearchQuery, address: Callable[[SearchQuery], str]) -> list[Chip]:
     """Describe what the results are narrowed down to."""
     where = query.where
-    described = {
-        "collection": where.collection and _("in %(name)s") % {"name": where.collection},
-        "tag": where.tag and _("tagged %(name)s") % {"name": where.tag},
-        "split": where.split and _("split %(name)s") % {"name": where.split},
-        "orientation": where.orientation and str(Orientation(where.orientation).label),
-        "colour": where.colour and str(Colour(where.colour).label),
-        "uploader": where.uploader and _("uploaded by %(name)s") % {"name": where.uploader},
-    }
-    if where.since == where.until:
-        described["since until"] = where.since and period_name(where.since)
-    else:
-        described["since"] = where.since and _("from %(date)s") % {"date": where.since}
-        described["until"] = where.until and _("to %(date)s") % {"date": where.until}
-    return [
-        Chip(label, label, address(narrowed(query, dict.fromkeys(names.split(), ""))))
-        for names, label in described.items()
-        if label
-    ]
+    since, until = where["since"], where["until"]
+    is_one_period = bool(since) and since == until
+    chips = []
+    for name, value, label in where.chips():
+        rest = where.lifted(name, value)
+        if is_one_period and name in ("since", "until"):
+            if name == "until":
+                continue
+            label, rest = period_name(since), where.changed(since="", until="")
+        chips.append(Chip(label, label, address(replace(query, where=rest, offset=0))))
+    return chips
 
 
 def narrowed(query: SearchQuery, conditions: Mapping[str, str]) -> SearchQuery:
     """Return the search with these filters changed, from its beginning."""
-    return replace(query, where=replace(query.where, **conditions), offset=0)
+    return replace(query, where=query.where.changed(**conditions), offset=0)
 
 
 def _part_chip(query: SearchQuery, at: int, address: Callable[[SearchQuery], str]) -> Chip:

@@ -8,7 +8,7 @@ from django.template import loader
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
-from gallery.addresses import address
+from gallery.rendering.addresses import address
 from search.views.tiles import Tile
 
 register = template.Library()
@@ -20,9 +20,10 @@ def gallery_tiles(tiles: Sequence[Tile], eager: int = 0) -> SafeString:
     words = {
         "more": gettext("More like this"),
         "less": gettext("Less like this"),
-        "similarity": gettext("similarity"),
-        "private": gettext("Private"),
-        "private_hint": gettext("Only its owner and staff see this picture"),
+        "relevance": gettext("relevance"),
+        "why": gettext("Why this picture"),
+        "private": gettext("Not public"),
+        "private_hint": gettext("Not everybody sees this picture"),
     }
     context = {
         "tiles": tiles,

@@ -3,15 +3,17 @@
 from dataclasses import replace
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from gallery.access import Person
 from gallery.examples import ExampleGoneError, read_example
-from gallery.management import demo_photos
-from gallery.models import Image, IndexVersion
-from gallery.selectors import Person, example_queries, newest_images
+from gallery.models import IndexVersion
+from gallery.selectors import example_queries, newest_images
+from gallery.throttling import ExampleThrottle, throttled
 from gallery.views.access import PageRequest, wants_fragment
 from gallery.views.sources import Sources, sources
 from mlcore.errors import ContextVisionError
@@ -20,9 +22,8 @@ from search.forms import SearchForm
 from search.query import GalleryPicture, QueryImage, SearchQuery
 from search.services import keep_picture, search_images
 from search.views.answers import Answer, newest_pictures, results
-from search.views.panel import Panel, make_panel, speller
+from search.views.panel import Panel, make_panel, url_builder
 from search.views.problems import Problem, describe, describe_invalid
-from search.views.throttling import throttled
 from search.views.tiles import Tile
 
 STRIP_LENGTH = 12
@@ -32,7 +33,8 @@ SAVED_SHOWN = 12
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @vary_on_headers("HX-Request")
-@throttled
+@throttled("429.html")  # they cost as much as searches of the API
+@throttled("429.html", by=ExampleThrottle, methods={"POST"})
 def home(request: HttpRequest) -> HttpResponse:
     """Search, or show the newest pictures where nothing is asked.
 
@@ -64,18 +66,18 @@ def example(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_safe
 @vary_on_headers("HX-Request")
-@throttled
+@throttled("429.html")  # they cost as much as searches of the API
 def similar(request: HttpRequest, pk: int) -> HttpResponse:
     """Show pictures like this one, as a part of its page."""
     query = SearchQuery.of(GalleryPicture(pk))
     if not wants_fragment(request):
-        return redirect(query.address())
+        return redirect(query.build_url())
     try:
         page = search_images(replace(query, limit=STRIP_LENGTH), user=request.user)
     except ContextVisionError as error:
         problem = describe(error, request.user)
         return render(request, "search/_problem.html", {"problem": problem}, status=problem.status)
-    tiles = [Tile(result.image, result.score) for result in page.results]
+    tiles = [Tile(result.image, result.relevance) for result in page.results]
     return render(request, "search/_strip.html", {"tiles": tiles})
 
 
@@ -94,20 +96,20 @@ def _sent_on(request: HttpRequest) -> HttpResponse:
     except ContextVisionError as error:
         rest = [part for part in query.parts if not isinstance(part.subject, QueryImage)]
         return _respond(request, query.with_parts(*rest), describe(error, request.user))
-    return redirect(speller(request.POST)(query.with_parts(*kept)))
+    return redirect(url_builder(request.POST)(query.with_parts(*kept)))
 
 
 def _outcome(query: SearchQuery, request: HttpRequest) -> Answer | Problem:
-    spell = speller(request.GET)
-    if not query.parts:
-        images = newest_images(request.user, query.where)
+    build_url = url_builder(request.GET)
+    if not query.parts and not query.where.is_asked_in_words:
+        images = query.where.apply(newest_images(request.user), request.user)
         found = images[query.offset : query.offset + query.limit + 1]
-        return newest_pictures(query, list(found), spell)
+        return newest_pictures(query, list(found), build_url)
     try:
         page = search_images(query, user=request.user)
     except ContextVisionError as error:
         return describe(error, request.user)
-    return results(query, page, spell)
+    return results(query, page, build_url)
 
 
 def _respond(
@@ -153,14 +155,10 @@ def _landing(request: HttpRequest, answer: Answer) -> dict[str, Any]:
         else [],
         "examples": example_queries(request.user) if is_start else [],
         "collections": _collections(request.user) if is_start else [],
-        "is_demo": answer.paging.first == 1 and has_demo_photos(request.user),
+        "is_demo": settings.CONTEXTVISION_DEMO and answer.paging.first == 1,
         "is_indexed": IndexVersion.objects.filter(is_active=True).exists(),
     }
 
 
 def _collections(user: Person) -> list[tuple[CollectionCard, Sources]]:
     return [(card, sources(card.cover)) for card in largest_collections(user)]
-
-
-def has_demo_photos(user: Person) -> bool:
-    return Image.objects.visible_to(user).filter(collection__name=demo_photos.COLLECTION).exists()

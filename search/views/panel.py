@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import QueryDict
 
-from gallery.selectors import Person, days_of
-from gallery.uploads import query_limits
-from mlcore.images import ACCEPTED
+from gallery.access import Person
+from gallery.uploads.ingest import query_limits
+from mlcore.imaging.formats import ACCEPTED_OF_STRANGERS
 from search.facets import Facet, facets
+from search.periods import days_of
 from search.query import KeptExample, Part, SearchQuery, Words
-from search.views.answers import Spell
+from search.views.answers import UrlBuilder
 from search.views.chips import Chip, filter_chips, narrowed, part_chips
 
 OPEN = "filters"
@@ -43,7 +44,7 @@ class Panel:
     @property
     def accepted(self) -> str:
         """Formats of example pictures."""
-        return ACCEPTED
+        return ACCEPTED_OF_STRANGERS
 
     @property
     def max_bytes(self) -> int:
@@ -92,19 +93,19 @@ def is_open(params: QueryDict) -> bool:
     return bool(params.get(OPEN))
 
 
-def speller(params: QueryDict) -> Spell:
+def url_builder(params: QueryDict) -> UrlBuilder:
     """Return what turns searches into addresses that leave the filters as they are: open or not."""
-    return _open if is_open(params) else SearchQuery.address
+    return _open if is_open(params) else SearchQuery.build_url
 
 
 def make_panel(query: SearchQuery, params: QueryDict, user: Person) -> Panel:
     """Describe a search for the form; the filters are counted only where they are spread out."""
-    spell, opened = speller(params), is_open(params)
+    build_url, opened = url_builder(params), is_open(params)
     in_box = _in_box(query)
     others = [part for part in query.parts if part is not in_box]
     rest = SearchQuery(tuple(others), query.where, query.limit)
     kept = [*rest.parameters(), (OPEN, "1")] if opened else rest.parameters()
-    chips, filters = part_chips(query, spell), filter_chips(query, spell)
+    chips, filters = part_chips(query, build_url), filter_chips(query, build_url)
     start = replace(query, offset=0)
     return Panel(
         text=in_box.subject.text if in_box and isinstance(in_box.subject, Words) else "",
@@ -113,37 +114,37 @@ def make_panel(query: SearchQuery, params: QueryDict, user: Person) -> Panel:
         # The fields of the drawer send the days themselves.
         kept=[pair for pair in kept if not (opened and pair[0] in {"since", "until"})],
         query=_lasting(start),
-        clear_url=spell(SearchQuery()) if len(chips) + len(filters) > 1 else "",
-        toggle_url=start.address() if opened else _open(start),
+        clear_url=build_url(SearchQuery()) if len(chips) + len(filters) > 1 else "",
+        toggle_url=start.build_url() if opened else _open(start),
         drawer=_drawer(start, user) if opened else None,
     )
 
 
 def _lasting(query: SearchQuery) -> str:
-    """Spell a search that can be asked next year too; nothing where it names an example picture."""
+    """Write down a search that can be asked next year too; nothing where an example is in it."""
     if any(isinstance(part.subject, KeptExample) for part in query.parts):
         return ""
     return urlencode(query.parameters())
 
 
 def _open(query: SearchQuery) -> str:
-    return query.address(**{OPEN: "1"})
+    return query.build_url(**{OPEN: "1"})
 
 
 def _drawer(query: SearchQuery, user: Person) -> Drawer:
-    where = query.where
+    since, until = query.where["since"], query.where["until"]
     return Drawer(
-        groups=[_group(facet, query) for facet in facets(user, where)],
-        since=where.since and days_of(where.since)[0].isoformat(),
-        until=where.until and days_of(where.until)[1].isoformat(),
+        groups=[_group(facet, query) for facet in facets(user, query.where)],
+        since=since and days_of(since)[0].isoformat(),
+        until=until and days_of(until)[1].isoformat(),
     )
 
 
 def _group(facet: Facet, query: SearchQuery) -> Group:
-    asked = dict(query.where.parameters())
+    asked = set(query.where.parameters())
     options = []
     for choice in facet.choices:
-        is_chosen = choice.conditions.items() <= asked.items()
+        is_chosen = set(choice.conditions.items()) <= asked
         conditions = dict.fromkeys(choice.conditions, "") if is_chosen else choice.conditions
         url = _open(narrowed(query, conditions))
         value = choice.conditions[facet.name]

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from gallery.access import Person, has_perm
+from gallery.disk import DiskFullError
 from gallery.examples import ExampleGoneError
-from gallery.selectors import Person
+from gallery.vectors.errors import VectorStoreUnavailableError
 from mlcore.errors import (
     CheckpointError,
     ContextVisionError,
@@ -14,13 +16,14 @@ from mlcore.errors import (
     InvalidQueryError,
     ModelUnavailableError,
 )
-from mlcore.vectorstore.errors import VectorStoreUnavailableError
 from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
 from search.forms import SearchForm
 from search.services import UnknownImageError
 
 RETRY_AFTER = 3
 """Seconds; the queue of waiting searches is empty again by then."""
+OPERATES = "gallery.view_indexversion"
+"""What those may look at who learn which folder is at fault, and are led to it."""
 OUT_OF_ORDER_FOR = 60
 """Seconds; somebody has to mend it."""
 
@@ -36,9 +39,9 @@ class Problem:
     """Seconds after which the same search may succeed; 0 where it will not."""
     asks_again: bool = False
     """Whether the page asks again by itself by then."""
-    staff_looks_at: str = ""
-    """Name of the page where staff can see to it."""
-    staff_label: str = ""
+    mended_at: str = ""
+    """Name of the page where somebody who may can see to it."""
+    mended_label: str = ""
 
 
 def describe(error: ContextVisionError, user: Person) -> Problem:
@@ -53,6 +56,8 @@ def describe(error: ContextVisionError, user: Person) -> Problem:
             return Problem(_("The example picture is gone"), text, 404)
         case ImageRejectedError():
             return Problem(_("The picture was not accepted"), text, 422)
+        case DiskFullError():
+            return Problem(_("The picture was not kept"), text, 507)
         case BusyError():
             return Problem(_("The search is busy"), text, 503, RETRY_AFTER)
         case ModelLoadingError():
@@ -63,8 +68,8 @@ def describe(error: ContextVisionError, user: Person) -> Problem:
                 text,
                 503,
                 RETRY_AFTER,
-                staff_looks_at="gallery:jobs",
-                staff_label=_("Go to the jobs"),
+                mended_at="gallery:jobs",
+                mended_label=_("Go to the jobs"),
             )
     retry_after = OUT_OF_ORDER_FOR
     match error:
@@ -76,7 +81,7 @@ def describe(error: ContextVisionError, user: Person) -> Problem:
             title = _("The model cannot be loaded")
         case _other:
             title = _("The search is out of order")
-    if user is None or not user.is_staff:
+    if not has_perm(user, OPERATES):
         # The sentence is written for whoever runs the site, and names its folders.
         text = _("The people who run this site can see the reason. Please try again later.")
     return Problem(
@@ -84,8 +89,8 @@ def describe(error: ContextVisionError, user: Person) -> Problem:
         text,
         503,
         retry_after,
-        staff_looks_at="gallery:versions",
-        staff_label=_("Look at the indexes"),
+        mended_at="gallery:versions",
+        mended_label=_("Look at the indexes"),
     )
 
 

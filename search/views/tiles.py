@@ -1,9 +1,12 @@
 """One picture of a gallery, as its template needs it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gallery.models import Image
 from gallery.views.sources import Sources, sources
+from mlcore.words import WordQuery, marked
+from search.views.reasons import Reason
 
 SHAPE_STEPS = 20
 """Steps of width over height: pictures are shown with sides in the nearest twentieth, for which
@@ -17,9 +20,25 @@ USUAL_HEIGHT = 190
 @dataclass(frozen=True, slots=True)
 class Tile:
     image: Image
-    score: float | None = None
+    relevance: float | None = None
+    """Probability that it is what was asked for, 0 to 1; None where nothing was asked."""
+    is_weak: bool = False
+    divider: str = ""
+    """What stands before it to unfold the weak ones, of which it is the first."""
+    reason: str = ""
+    """Why it was found, in a word."""
+    reasons: Sequence[Reason] = ()
+    """Why, in full."""
     less_url: str = ""
     """Address of the same search with less of this picture; empty where it has no address."""
+
+    words: WordQuery | None = None
+    """Words that are marked in its text."""
+
+    @property
+    def pieces(self) -> Iterable[tuple[str, bool]]:
+        """The caption in pieces, each with whether it is marked."""
+        return marked(self.caption, self.words) if self.words else [(self.caption, False)]
 
     @property
     def caption(self) -> str:
@@ -41,6 +60,8 @@ class Tile:
         return USUAL_HEIGHT * self.shape // SHAPE_STEPS
 
     @property
-    def score_shown(self) -> str:
-        """The score as people read it; empty where nothing was asked."""
-        return "" if self.score is None else f"{self.score:.2f}"
+    def relevance_shown(self) -> str:
+        """The relevance as people read it; empty where nothing was asked."""
+        if self.relevance is None:
+            return ""
+        return "< 1 %" if self.relevance < 0.01 else f"{100 * self.relevance:.0f} %"

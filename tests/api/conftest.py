@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.test import Client
 
-from gallery.api import throttling
+from gallery import throttling
 from gallery.caching import SteadyCache
 
 

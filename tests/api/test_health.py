@@ -15,6 +15,8 @@ from django.test import Client
 from contextvision_site import health
 from contextvision_site.celery import app
 from gallery.models import Image, IndexVersion, WorkerPulse
+from tests.encoders import EXACT
+from tests.index_files import folder_of
 from tests.services import redis_url
 
 
@@ -80,7 +82,7 @@ class TestReadiness:
         WorkerPulse.objects.beat("worker@here", "default")
         status, checks = settled(client)
         assert status == 200, checks
-        assert set(checks) == {"database", "broker", "search", "worker"}
+        assert set(checks) == {"database", "broker", "search", "worker", "disk"}
         assert all(check["ok"] and check["reason"] for check in checks.values())
         assert "colours" in checks["search"]["reason"]
         assert client.head("/readyz").status_code == 200
@@ -104,7 +106,7 @@ class TestReadiness:
     def test_an_impaired_index_is_told_without_naming_folders(
         self, client: Client, indexed: dict[str, Image], data_dir: Path
     ) -> None:
-        (IndexVersion.objects.get().path / "ids.npy").unlink()
+        (folder_of(IndexVersion.objects.get()) / "ids.npy").unlink()
         _, checks = settled(client)
         assert checks["search"]["ok"]
         assert "the log says why" in checks["search"]["reason"]
@@ -113,14 +115,14 @@ class TestReadiness:
     def test_a_model_that_cannot_be_loaded(
         self, client: Client, indexed: dict[str, Image], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import mlcore.shared
+        import mlcore.encoders.cache
         from mlcore.errors import ModelUnavailableError
 
         def gone(reference: str, **options: Any) -> None:
             raise ModelUnavailableError("/srv/secret/model: there is no such folder.")
 
-        mlcore.shared.forget_encoders()
-        monkeypatch.setattr(mlcore.shared, "load_encoder", gone)
+        mlcore.encoders.cache.forget_encoders()
+        monkeypatch.setattr(mlcore.encoders.cache, "load_encoder", gone)
         _, checks = settled(client)
         assert not checks["search"]["ok"]
         assert "secret" not in str(checks)
@@ -128,10 +130,10 @@ class TestReadiness:
     def test_a_model_that_loads_for_long_does_not_hold_up_the_answer(
         self, client: Client, indexed: dict[str, Image], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import mlcore.shared
+        import mlcore.encoders.cache
 
         enough = threading.Event()
-        encoder = mlcore.shared.shared_encoder("colours", device="cpu")
+        encoder = mlcore.encoders.cache.shared_encoder("colours", options=EXACT)
         loads: list[str] = []
 
         def slow(reference: str, **options: Any) -> Any:
@@ -139,8 +141,8 @@ class TestReadiness:
             enough.wait(30)
             return encoder
 
-        mlcore.shared.forget_encoders()
-        monkeypatch.setattr(mlcore.shared, "load_encoder", slow)
+        mlcore.encoders.cache.forget_encoders()
+        monkeypatch.setattr(mlcore.encoders.cache, "load_encoder", slow)
         for _ in range(2):
             status, checks = ready(client)
             assert status == 503

@@ -7,7 +7,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from gallery.models import Failure, Image, IndexVersion, Job, ModelVersion
+from mlcore.i18n import Message
 from tests.api.conftest import problem
+from tests.encoders import ColourEncoder
+from tests.index_files import folder_of
 from tests.pictures_of_colours import add_picture, run
 
 pytestmark = pytest.mark.django_db
@@ -43,11 +46,15 @@ class TestJobs:
             status=Job.Status.RUNNING,
             done=3,
             total=12,
-            message="Embedding",
+            message=Message.of("stage.embedding_shared", workers=3),
             created_by=staff,
         )
         body = staff_client.get(f"{JOBS}{job.pk}/").json()
-        assert (body["status"], body["percent"], body["message"]) == ("running", 25, "Embedding")
+        assert (body["status"], body["percent"], body["error"]) == ("running", 25, None)
+        stage = {"code": "stage.embedding_shared", "params": {"workers": 3}}
+        assert body["message"] == {**stage, "text": "Embedding on 3 workers"}
+        german = staff_client.get(f"{JOBS}{job.pk}/", headers={"Accept-Language": "de"}).json()
+        assert german["message"] == {**stage, "text": "Einbetten auf 3 Workern"}
         assert body["created_by"] == "staff"
 
     def test_the_list_can_be_narrowed_down(self, staff_client: Client) -> None:
@@ -75,10 +82,14 @@ class TestJobs:
 class TestFailures:
     def test_reading_and_retrying(self, staff_client: Client) -> None:
         image = add_picture("red")
-        Failure.objects.record(Failure.Stage.EMBED, f"Picture {image.pk}", "Bad.", image=image)
+        reason = Message.of("failure.original_unreadable", why="gone")
+        Failure.objects.record(Failure.Stage.EMBED, f"Picture {image.pk}", reason, image=image)
         page = staff_client.get(f"{FAILURES}?stage=embed").json()
         [item] = page["results"]
-        assert (item["reason"], item["image"], item["attempts"]) == ("Bad.", image.pk, 1)
+        assert (item["image"], item["attempts"]) == (image.pk, 1)
+        why = "The original file cannot be read: gone."
+        code = "failure.original_unreadable"
+        assert item["reason"] == {"code": code, "params": {"why": "gone"}, "text": why}
         assert staff_client.get(f"{FAILURES}?stage=import").json()["results"] == []
         assert staff_client.get(f"{FAILURES}?job=1").json()["results"] == []
         for no_id in ("x", "0", "1.5", "-1e48", str(10**30)):
@@ -89,7 +100,7 @@ class TestFailures:
         assert response.json()["params"] == {"images": [image.pk]}
 
     def test_what_came_from_nowhere_cannot_be_retried(self, staff_client: Client) -> None:
-        Failure.objects.record(Failure.Stage.IMPORT, "old.jpg", "It is damaged.")
+        Failure.objects.record(Failure.Stage.IMPORT, "old.jpg", Message("It is damaged."))
         failure = Failure.objects.get()
         body = problem(staff_client.post(f"{FAILURES}{failure.pk}/retry/"), 409)
         assert "old.jpg" in body["detail"]
@@ -124,7 +135,7 @@ class TestVersions:
         first = IndexVersion.objects.get()
         run(Job.Kind.INDEX)
         live = IndexVersion.objects.active()
-        (first.path / "ids.npy").write_bytes(b"not an index")
+        (folder_of(first) / "ids.npy").write_bytes(b"not an index")
         body = problem(staff_client.post(f"{INDEXES}{first.pk}/activate/"), 409)
         assert body["type"] == "urn:contextvision:problem:index-unusable"
         assert IndexVersion.objects.active() == live
@@ -135,8 +146,20 @@ class TestVersions:
         assert staff_client.post(f"{INDEXES}rebuild/").json()["id"] == first.json()["id"]
 
 
-@pytest.mark.parametrize("url", [JOBS, FAILURES, INDEXES, MODELS])
-def test_all_of_it_is_for_staff(client: Client, member_client: Client, url: str) -> None:
+def test_everybody_watches_jobs_of_his_own(
+    member: User, staff_client: Client, member_client: Client, colours: ColourEncoder
+) -> None:
+    Job.objects.create(kind=Job.Kind.EMBED)
+    mine = Job.objects.create(kind=Job.Kind.IMPORT, created_by=member)
+    assert [each["id"] for each in member_client.get(JOBS).json()["results"]] == [mine.pk]
+    assert len(staff_client.get(JOBS).json()["results"]) == 2
+    assert member_client.post(f"{JOBS}{mine.pk}/cancel/").status_code == 200
+    problem(member_client.post(f"{JOBS}{mine.pk}/retry/"), 403)  # he may import nothing by now
+    problem(member_client.post(JOBS, {"kind": "embed"}, content_type="application/json"), 403)
+
+
+@pytest.mark.parametrize("url", [FAILURES, INDEXES, MODELS])
+def test_the_rest_is_for_those_with_a_role(client: Client, member_client: Client, url: str) -> None:
     for address in (url, f"{url}1/"):
         problem(client.get(address), 401)
         problem(member_client.get(address), 403)

@@ -102,7 +102,7 @@ class TestModels:
         assert body["type"].endswith(":nothing-before")
         first = IndexVersion.objects.get()
         second = IndexVersion.objects.create(
-            model_version=candidate(live), directory="twin", count=1, watermark=0
+            model_version=candidate(live), store="files", location="twin", count=1, watermark=0
         )
         assert second.activate(instead_of=first)
         response = post(staff_client, "/indexes/rollback/")
@@ -117,7 +117,7 @@ class TestTrainings:
         for number in range(120):
             colour = ("red", "green", "blue", "yellow")[number % 4]
             image = add_picture(colour, shade=number // 4, captions=(f"{colour} {number}",))
-            Image.objects.filter(pk=image.pk).update(split="val" if number < 20 else "train")
+            Image.objects.filter(pk=image.pk).update(split="test" if number < 20 else "train")
         return ModelVersion.objects.create(
             name="starter", reference="starter", fingerprint="5" * 64, dim=512, image_size=260
         )
@@ -175,12 +175,15 @@ class TestEvaluations:
         assert staff_client.get(one["page"]).status_code == 200
 
     def test_asking_for_one(self, staff_client: Client, live: ModelVersion) -> None:
-        wanted = {"model": live.pk, "protocol": "reference-100", "gallery": "split"}
+        wanted = {"model": live.pk, "protocol": "karpathy-1k", "gallery": "split"}
         response = post(staff_client, "/evaluations/", wanted)
         assert response.status_code == 202
         assert Job.objects.get(kind=Job.Kind.EVALUATE).params == {
-            **wanted, "split": "held-out", "collection": "", "composition": False,
+            **wanted, "split": "test", "collection": "", "composition": False,
         }  # fmt: skip
+        few = wanted | {"protocol": "reference-100"}
+        refused = problem(post(staff_client, "/evaluations/", few), 409)
+        assert "reference-100 draws 100 captioned pictures" in refused["detail"]
         bad = {"model": live.pk, "protocol": "mine", "split": "best"}
         assert set(problem(post(staff_client, "/evaluations/", bad), 400)["errors"]) == {
             "protocol",
@@ -196,9 +199,9 @@ class TestEvaluations:
         assert first["results"] == [
             {
                 "query": "red",
-                "relevant": [f"picture {indexed['red'].pk}"],
+                "relevant": [str(indexed["red"].pk)],
                 "rank": 1,
-                "top": [f"picture {indexed['red'].pk}"],
+                "top": [str(indexed["red"].pk)],
             }
         ]
         second = staff_client.get(first["next"]).json()

@@ -118,13 +118,15 @@ def test_problems_of_the_schema_and_its_page_have_the_shape_too(client: Client) 
 
 def test_every_failure_that_a_search_may_meet_has_a_kind() -> None:
     from gallery.api.problems import PROBLEM_KINDS
+    from gallery.disk import DiskFullError
     from gallery.examples import ExampleGoneError
-    from mlcore.vectorstore.errors import VectorStoreError, VectorStoreUnavailableError
+    from gallery.vectors.errors import VectorStoreError, VectorStoreUnavailableError
     from search.api.views import SearchView
     from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
     from search.services import UnknownImageError
 
     told = {
+        DiskFullError,
         errors.InvalidQueryError,
         errors.ImageRejectedError,
         errors.ModelUnavailableError,

@@ -42,7 +42,9 @@ from gallery.models import (
     Job,
     ModelVersion,
     SavedQuerySet,
+    SyncSource,
 )
+from mlcore.i18n import Message
 from search.api.views import SearchView
 from tests.learning import measured, query_set
 from tests.pictures_of_colours import add_picture
@@ -94,7 +96,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(document: dict[str, 
                 assert body["schema"] == {"$ref": "#/components/schemas/Problem"}, where
         assert "Retry-After" in responses["429"]["headers"], where
         if "requestBody" in operation:
-            assert {"400", "413", "415"} <= set(responses), where
+            assert {"400", "413", "415", "507"} <= set(responses), where
 
 
 def test_the_page_about_the_api_lists_what_there_is(document: dict[str, Any]) -> None:
@@ -183,10 +185,13 @@ def _connection_is_kept() -> Iterator[None]:
 def api(indexed: dict[str, Image], _connection_is_kept: None) -> Any:
     """The schema as it is served, of a site with something in it."""
     add_picture("red", shade=7, visibility="private", captions=("Nobody sees this",))
-    Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error="No space left.")
-    Failure.objects.record(Failure.Stage.IMPORT, "old.jpg", "It is damaged.")
+    Job.objects.create(
+        kind=Job.Kind.EMBED, status=Job.Status.FAILED, error=Message("No space left.")
+    )
+    Failure.objects.record(Failure.Stage.IMPORT, "old.jpg", Message("It is damaged."))
     measured(ModelVersion.objects.get(), {"a red square": (indexed["red"], 1)})
     query_set({"red": [indexed["red"]]})
+    SyncSource.objects.create(address="s3://camera/in")
     return schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", get_wsgi_application())
 
 
@@ -218,6 +223,8 @@ def _existing(path: str) -> dict[str, int]:
     image = Image.objects.earliest("pk")
     if "{image_pk}" in path:
         return {"image_pk": image.pk, "id": image.captions.get().pk}
+    if "{source_pk}" in path:
+        return {"source_pk": SyncSource.objects.earliest("pk").pk}
     kind = path.split("/")[3]
     there: dict[str, type[Model]] = {
         "images": Image,
@@ -227,6 +234,7 @@ def _existing(path: str) -> dict[str, int]:
         "indexes": IndexVersion,
         "evaluations": Evaluation,
         "query-sets": SavedQuerySet,
+        "sources": SyncSource,
     }
     return {"id": there[kind]._default_manager.earliest("pk").pk} if "{id}" in path else {}
 

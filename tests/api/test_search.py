@@ -15,6 +15,7 @@ from gallery.models import Collection, Image, IndexVersion, Tag
 from gallery.models.image import Visibility
 from tests.api.conftest import problem
 from tests.encoders import ColourEncoder
+from tests.index_files import folder_of
 from tests.pictures_of_colours import add_picture, colour_jpeg, index_everything
 from tests.search.busy import every_place_taken
 
@@ -44,24 +45,31 @@ def test_the_answer_has_exactly_the_documented_shape(
     red, live = indexed["red"], IndexVersion.objects.get()
     timing = answer.pop("timing_ms")
     [result] = answer.pop("results")
-    score = result.pop("score")
-    assert 0.95 < score <= 1
-    assert round(score, 3) == score
+    similarity, relevance = result.pop("similarity"), result.pop("relevance")
+    assert 0.95 < similarity <= 1
+    assert round(similarity, 3) == similarity
+    assert 0.99 < relevance <= 1
+    kinds = [each["kind"] for each in result.pop("evidence")]
+    assert kinds[0] == "picture"
     assert result == {
+        "is_strong": True,
         "image": {
             "id": red.pk,
             "url": f"http://testserver/api/v1/images/{red.pk}/",
             "thumbnail": f"http://testserver/images/{red.pk}/thumbnail.webp",
             "title": "red-0",
             "captions": ["all red"],
-        }
+        },
     }
     assert answer == {
         "model": {"name": "colours", "fingerprint": colours.fingerprint},
         "index": live.pk,
         "next": "http://testserver/api/v1/search/?limit=1&offset=1&q=something+red",
+        "searched": len(indexed),
+        "strong": answer["strong"],
         "notices": [],
     }
+    assert 1 <= answer["strong"] < len(indexed)
     assert set(timing) == {"encode", "lookup", "records", "total"}
     assert all(milliseconds >= 0 for milliseconds in timing.values())
     assert client.get(result["image"]["url"]).status_code == 200
@@ -132,10 +140,10 @@ def test_more_like_less_like_and_without(client: Client, indexed: dict[str, Imag
 def test_filters_hold_and_leave_a_full_page(client: Client, indexed: dict[str, Image]) -> None:
     shelf = Collection.objects.create(name="Shelf")
     kept = [indexed[colour].pk for colour in ("blue", "cyan")]
-    Image.objects.filter(pk__in=kept).update(collection=shelf, split="val")
+    Image.objects.filter(pk__in=kept).update(collection=shelf, split="validation")
     indexed["cyan"].tags.add(Tag.objects.create(name="sea"))
     assert set(titles(ask(client, q="red", collection="Shelf", limit=2))) == {"blue", "cyan"}
-    assert set(titles(ask(client, q="red", split="val"))) == {"blue", "cyan"}
+    assert set(titles(ask(client, q="red", split="validation"))) == {"blue", "cyan"}
     assert titles(ask(client, q="red", tag="sea")) == ["cyan"]
     assert ask(client, q="red", tag="nothing has it")["results"] == []
     assert titles(ask(client, q="red", colour="blue", limit=1)) == ["blue"]
@@ -160,7 +168,7 @@ def test_private_pictures_are_for_their_owner_and_staff(
 
 
 @pytest.mark.parametrize(
-    ("limit", "offset", "asked"), [(1, 0, 3), (30, 0, 3), (1, 5, 4), (25, 5, 4)]
+    ("limit", "offset", "asked"), [(1, 0, 6), (30, 0, 6), (1, 5, 6), (25, 5, 6)]
 )
 def test_the_database_is_asked_a_fixed_number_of_times(
     client: Client, indexed: dict[str, Image], limit: int, offset: int, asked: int
@@ -172,7 +180,8 @@ def test_the_database_is_asked_a_fixed_number_of_times(
     with CaptureQueriesContext(connection) as queries:
         answer = ask(client, q="red", limit=limit, offset=offset)
     assert len(answer["results"]) == limit
-    # The live index, the pictures and their captions; further down first what may be seen at all.
+    # The live index, two for the words, the pictures that may be seen with what is written on them,
+    # those on the page, and their captions.
     assert len(queries) == asked, [query["sql"] for query in queries]
 
 
@@ -260,16 +269,16 @@ def test_a_model_that_is_gone_is_not_now(
     indexed: dict[str, Image],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import mlcore.shared
+    import mlcore.encoders.cache
     from mlcore.errors import ModelUnavailableError
-    from search.engine import engine_room
+    from search.engine import engine_holder
 
     def gone(reference: str, **options: Any) -> None:
         raise ModelUnavailableError(f"{reference}: there is no such folder.")
 
-    engine_room.reset()
-    mlcore.shared.forget_encoders()
-    monkeypatch.setattr(mlcore.shared, "load_encoder", gone)
+    engine_holder.reset()
+    mlcore.encoders.cache.forget_encoders()
+    monkeypatch.setattr(mlcore.encoders.cache, "load_encoder", gone)
     body = problem(client.get(URL, {"q": "red"}), 503)
     assert body["type"] == "urn:contextvision:problem:model-unavailable"
     assert "folder" not in body["detail"]
@@ -279,7 +288,7 @@ def test_a_model_that_is_gone_is_not_now(
 def test_an_index_that_is_impaired_is_told_and_staff_are_told_where(
     client: Client, staff_client: Client, indexed: dict[str, Image], data_dir: Path
 ) -> None:
-    (IndexVersion.objects.get().path / "ids.npy").unlink()
+    (folder_of(IndexVersion.objects.get()) / "ids.npy").unlink()
     answer = ask(client, q="red", limit=1)
     assert titles(answer) == ["red"]
     assert len(answer["notices"]) == 1

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client, RequestFactory
 
-from gallery.api.throttling import seconds_to_wait
+from gallery.throttling import seconds_to_wait
 from tests.api.conftest import problem
 
 pytestmark = pytest.mark.django_db

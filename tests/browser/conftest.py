@@ -44,6 +44,12 @@ def chromium() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(autouse=True)
+def _everything_is_strong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Galleries are tested with all their pictures; a test of weak matches sets the mark itself."""
+    monkeypatch.setattr("search.services.STRONG", 0.0)
+
+
 @dataclass
 class Visitor:
     """Somebody at a browser window."""

@@ -15,8 +15,12 @@ from gallery.models import (
     ModelVersion,
     Promotion,
     SavedSearch,
+    SyncedFile,
+    SyncSource,
     Tag,
+    VanishedPicture,
 )
+from mlcore.i18n import Message
 from tests.learning import COMPOSITION, candidate, measured, query_set, training
 from tests.pictures_of_colours import add_picture, run
 
@@ -34,12 +38,16 @@ def addresses(gallery: dict[str, Image], boss: User) -> list[str]:
     failed = Job.objects.create(
         kind=Job.Kind.IMPORT,
         status=Job.Status.FAILED,
-        error=f"The folder {'long' * 40} holds no pictures. {HOSTILE}",
-        params={"path": "/" + "deep/" * 40},
+        error=Message(f"The folder {'long' * 40} holds no pictures. {HOSTILE}"),
+        params={"path": "/" + "deep" * 50},
     )
-    Failure.objects.record(Failure.Stage.IMPORT, "f" * 250, f"Damaged. {HOSTILE}", job=failed)
+    Failure.objects.record(
+        Failure.Stage.IMPORT, "f" * 250, Message(f"Damaged. {HOSTILE}"), job=failed
+    )
     Failure.objects.update(last_seen=timezone.now() - timedelta(days=16))  # a long way to say it
-    Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error="x", is_defect=True)
+    Job.objects.create(
+        kind=Job.Kind.EMBED, status=Job.Status.FAILED, error=Message("x"), is_defect=True
+    )
     Job.objects.create(
         kind=Job.Kind.EMBED, status=Job.Status.RUNNING, done=5, total=10, created_by=boss
     )
@@ -53,6 +61,9 @@ def addresses(gallery: dict[str, Image], boss: User) -> list[str]:
     kept = query_set({HOSTILE: [hostile], "red": [gallery["red"]]}, name=HOSTILE)
     SavedSearch.objects.create(owner=boss, name=HOSTILE, query="q=red")
     Promotion.objects.create(model_version=tuned, former_model=live, override_reason="y" * 300)
+    source = SyncSource.objects.create(address=f"s3://{'long' * 30}/{HOSTILE}", last_job=failed)
+    SyncedFile.objects.create(source=source, path=HOSTILE, size=1, outcome="refused")
+    VanishedPicture.objects.create(source=source, path="f" * 250, image=hostile, why="gone")
     return [
         "/",
         "/?filters=1",
@@ -63,9 +74,16 @@ def addresses(gallery: dict[str, Image], boss: User) -> list[str]:
         f"{hostile.get_absolute_url()}edit/",
         f"{hostile.get_absolute_url()}delete/",
         "/upload/",
+        "/import/",
         "/jobs/",
         f"/jobs/{failed.pk}/",
         "/failures/",
+        "/sources/",
+        "/sources/new/",
+        f"/sources/{source.pk}/",
+        f"/sources/{source.pk}/edit/",
+        f"/sources/{source.pk}/remove/",
+        "/audit/",
         "/versions/",
         f"/versions/{former.pk}/make-active/",
         f"/models/{live.pk}/",
@@ -95,7 +113,7 @@ def admin_addresses(addresses: list[str]) -> list[str]:
     tables = (
         "image", "caption", "tag", "collection", "imageembedding", "modelversion", "indexversion",
         "job", "failure", "workerpulse", "evaluation", "promotion", "savedqueryset", "savedquery",
-        "jobmetric",
+        "jobmetric", "syncsource", "syncedfile", "vanishedpicture",
     )  # fmt: skip
     return [
         "/admin/",

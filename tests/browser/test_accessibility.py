@@ -55,7 +55,7 @@ def test_axe_finds_nothing_grave_in_what_opens_over_the_gallery(
     door: Door, boss: User, gallery: dict[str, Image], scheme: Literal["light", "dark"]
 ) -> None:
     page = door.enter(boss, reduced_motion="reduce", color_scheme=scheme).open("/?q=red")
-    page.get_by_label("Show scores").check()
+    page.get_by_label("Show relevance").check()
     page.locator(".tile-link").first.focus()
     assert grave_faults(page) == []
     page.keyboard.press("?")
@@ -63,7 +63,7 @@ def test_axe_finds_nothing_grave_in_what_opens_over_the_gallery(
     assert grave_faults(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Add to collection")).to_be_visible()
+    expect(page.get_by_role("button", name="Move to collection")).to_be_visible()
     assert grave_faults(page) == []
 
 

@@ -16,6 +16,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from gallery.models import Collection, Failure, Image, ModelVersion, SavedSearch, Tag
+from mlcore.i18n import Message
 from tests.browser.conftest import Door
 from tests.learning import COMPOSITION, candidate, measured, query_set
 from tests.services import REPOSITORY
@@ -38,6 +39,7 @@ OWN_NAMES = {
 
 NOT_OURS = re.compile(
     r"Axes|Knox|Auth tokens|Access|authenticat|Enabled|Disabled|relationship|alt of img"
+    r"|Control"
 )
 """Pages of the admin that come with other packages, as far as those know the language."""
 
@@ -121,8 +123,13 @@ def data() -> list[str]:
 
 def _words(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        # Pages set blanks and line ends as they like.
-        yield from filter(lambda words: len(words) > 1, [" ".join(value.split())])
+        # Pages set blanks and line ends as they like, and show the last part of a path.
+        shown = [" ".join(value.split()), value.rpartition("/")[2]]
+        yield from filter(lambda words: len(words) > 1, shown)
+    elif isinstance(value, Message):
+        # A sentence in the place of a code, as a test writes it, has no translation.
+        yield from _words(value.code if " " in value.code else "")
+        yield from _words(dict(value.params))
     elif isinstance(value, dict):
         yield from (words for part in (*value, *value.values()) for words in _words(part))
     elif isinstance(value, list | tuple):
@@ -176,7 +183,9 @@ def test_nothing_of_the_admin_is_left_in_english(
 
 def test_no_script_speaks_for_itself() -> None:
     """Modules take their words from what a template has written."""
-    for path in (REPOSITORY / "gallery/static/contextvision/js").glob("*.js"):
+    scripts = [path for app in ("gallery", "search") for path in (REPOSITORY / app).rglob("*.js")]
+    assert scripts
+    for path in scripts:
         code = re.sub(r"/\*.*?\*/|^\s*//.*$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
         assert not re.search(r"""["'`][A-Z][a-z]+ [a-z]""", code), path.name
 
@@ -253,8 +262,8 @@ def test_words_from_right_to_left_read_so_on_a_page_from_left_to_right(
     report = measured(live, {OTHER_WORDS: (picture, 3)}, composition=COMPOSITION)
     other = measured(live, {OTHER_WORDS: (picture, 1)})
     kept = query_set({OTHER_WORDS: [picture]}, name=OTHER_WORDS)
-    Failure.objects.record(Failure.Stage.IMPORT, OTHER_WORDS, "Damaged.")
-    Failure.objects.record(Failure.Stage.EMBED, OTHER_WORDS, "Damaged.", image=picture)
+    Failure.objects.record(Failure.Stage.IMPORT, OTHER_WORDS, Message("Damaged."))
+    Failure.objects.record(Failure.Stage.EMBED, OTHER_WORDS, Message("Damaged."), image=picture)
 
     page = door.enter(boss).open("/")
     for address in (

@@ -43,6 +43,39 @@ def test_enter_opens_arrows_go_on_and_esc_goes_back(door: Door, gallery: dict[st
     assert visitor.violations() == []
 
 
+def test_the_words_that_were_asked_for_are_marked_in_it(
+    door: Door, gallery: dict[str, Image]
+) -> None:
+    visitor = door.enter()
+    page = visitor.open('/?q="all red"')
+    expect(page.locator(".tile-link mark")).to_have_text(["all", "red"])
+    page.locator(".tile-link").first.click()
+    expect(page.locator("#lightbox-heading mark")).to_have_text(["all", "red"])
+    assert visitor.violations() == []
+
+
+@pytest.mark.parametrize("way", ["key", "back"])
+def test_who_closes_it_stays_at_the_picture_seen_last(
+    door: Door, gallery: dict[str, Image], way: str
+) -> None:
+    add_many(30, size=(900, 600))
+    page = door.enter(width=400).open("/?limit=30")
+    links = page.locator(".tile-link")
+    links.first.click()
+    for place in range(2, 26):
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".lightbox-place")).to_contain_text(f"Picture {place} of")
+    if way == "key":
+        page.keyboard.press("Escape")
+    else:
+        page.go_back()
+    expect(page.locator("#lightbox")).to_be_hidden()
+    page.wait_for_url("**/?limit=30")
+    page.wait_for_timeout(300)  # for a browser that scrolls on its own
+    expect(links.nth(24)).to_be_focused()
+    expect(links.nth(24)).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_focus_stays_inside(door: Door, gallery: dict[str, Image]) -> None:
     page = door.enter().open("/?q=red")
     page.locator(".tile-link").first.click()

@@ -106,6 +106,21 @@ def fits_every_screen(page: Page, address: str) -> None:
             assert wide <= width, f"{address}, {direction}: {wide} pixels on a screen of {width}"
 
 
+@pytest.mark.parametrize("width", [360, 768])
+def test_the_whole_menu_of_staff_is_seen(door: Door, boss: User, width: int) -> None:
+    page = door.enter(boss, width=width, locale="de-DE").open("/accounts/password_change/")
+    menu = page.locator(".site-nav")
+    frame = menu.bounding_box()
+    boxes = [link.bounding_box() for link in menu.get_by_role("link").all()]
+    assert frame is not None
+    assert len(boxes) == 10
+    for box in boxes:
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= min(width, frame["x"] + frame["width"] + 1)
+        assert box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
+
+
 def test_the_watch_over_the_policy_sees_a_violation(door: Door, db: None) -> None:
     visitor = door.enter()
     page = visitor.open("/accounts/login/")

@@ -75,16 +75,16 @@ def test_scores_are_shown_on_demand_and_this_is_remembered(
     page = door.enter().open("/?q=red")
     score = page.locator(".tile .score").first
     expect(score).to_be_hidden()
-    page.get_by_label("Show scores").check()
-    expect(score).to_have_text("similarity 1.00")
+    page.get_by_label("Show relevance").check()
+    expect(score).to_have_text("relevance 100 %")
     expect(score).to_be_visible()
     page.get_by_role("searchbox").fill("blue")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="“blue”")).to_be_visible()
-    expect(page.get_by_label("Show scores")).to_be_checked()
+    expect(page.get_by_label("Show relevance")).to_be_checked()
     page.reload()
     expect(score).to_be_visible()
-    page.get_by_label("Show scores").uncheck()
+    page.get_by_label("Show relevance").uncheck()
     page.reload()
     expect(score).to_be_hidden()
 
@@ -92,7 +92,7 @@ def test_scores_are_shown_on_demand_and_this_is_remembered(
 def test_scores_are_shown_without_javascript_too(door: Door, gallery: dict[str, Image]) -> None:
     page = door.enter(java_script_enabled=False).open("/?q=red")
     expect(page.locator(".score").first).to_be_hidden()
-    page.get_by_label("Show scores").check()
+    page.get_by_label("Show relevance").check()
     expect(page.locator(".score").first).to_be_visible()
 
 
@@ -221,6 +221,24 @@ def test_arrows_move_through_the_gallery(door: Door, shapes: None) -> None:
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     expect(links.first).to_be_focused()
+
+
+def test_arrow_down_leads_from_the_search_box_to_the_pictures(
+    door: Door, gallery: dict[str, Image]
+) -> None:
+    page = door.enter().open("/")
+    box = page.get_by_role("searchbox")
+    box.fill("red")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="“red”")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".tile-link").first).to_be_focused()
+    box.fill("blue")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="“blue”")).to_be_visible()
+    box.fill("re")  # which is offered again, and comes first
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="“red”", exact=True)).to_be_focused()
 
 
 def test_the_keys_are_explained(door: Door, gallery: dict[str, Image]) -> None:

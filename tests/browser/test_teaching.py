@@ -1,5 +1,6 @@
 """What staff do with models: training, watching, promoting, going back, comparing, keeping."""
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -9,9 +10,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
+from gallery.jobs.runner import run_job
 from gallery.models import Image, IndexVersion, Job, JobMetric, ModelVersion, SavedQuerySet
-from gallery.pipelines import BODIES, run_job
 from tests.browser.conftest import Door
+from tests.index_files import folder_of
 from tests.learning import candidate, measured, training
 from tests.pictures_of_colours import add_picture
 
@@ -24,7 +26,7 @@ def lesson(gallery: dict[str, Image]) -> ModelVersion:
     for number in range(100):
         colour = ("red", "green", "blue", "yellow")[number % 4]
         image = add_picture(colour, shade=30 + number // 4, captions=(f"{colour} {number}",))
-        Image.objects.filter(pk=image.pk).update(split="val" if number < 12 else "train")
+        Image.objects.filter(pk=image.pk).update(split="test" if number < 12 else "train")
     return ModelVersion.objects.create(
         name="starter", reference="starter", fingerprint="5" * 64, dim=512, image_size=260
     )
@@ -36,7 +38,7 @@ def test_a_training_is_asked_for(
 ) -> None:
     page = door.enter(staff, java_script_enabled=scripts).open("/versions/")
     page.get_by_role("link", name="Fine-tune", exact=True).first.click()
-    expect(page.get_by_text("to learn from,")).to_be_visible()
+    expect(page.get_by_text("to learn from (train),")).to_be_visible()
     page.locator("#id_tune").get_by_text("The words only").click()
     page.get_by_label("Start from").select_option(label=str(lesson))
     page.get_by_label("Name").fill("our words")
@@ -78,7 +80,7 @@ def test_a_training_is_watched_to_its_end(door: Door, staff: User, lesson: Model
         finished_at=timezone.now(),
         result={
             "model": made.pk, "name": "our words", "pictures": 88, "captions": 88,
-            "held out": 12, "best epoch": 3, "gate": "passed", "reasons": [],
+            "test": 12, "best_epoch": 3, "gate": "passed", "reasons": [],
         },
     )  # fmt: skip
     page.get_by_role("link", name="See the new model").click()
@@ -111,9 +113,10 @@ def test_a_refused_model_goes_live_only_with_a_reason(
 def test_one_click_goes_back(door: Door, staff: User, gallery: dict[str, Image]) -> None:
     first = IndexVersion.objects.get()
     tuned = candidate(first.model_version, "newer")
-    shutil.copytree(first.path, first.path.with_name("twin"))
+    shutil.copytree(folder_of(first), folder_of(first).with_name("twin"))
     second = IndexVersion.objects.create(
-        model_version=tuned, directory="twin", count=first.count, watermark=first.watermark,
+        model_version=tuned, store="files", location="twin",
+        count=first.count, watermark=first.watermark,
         manifest=first.manifest,
     )  # fmt: skip
     assert second.activate(instead_of=first)
@@ -129,13 +132,13 @@ def test_a_model_is_exported_by_a_job_and_downloaded(
 ) -> None:
     folder = tmp_path / "weights"
     folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps({"model_type": "clip"}))
     ModelVersion.objects.update(reference=str(folder))
     page = door.enter(staff).open(f"/models/{ModelVersion.objects.get().pk}/")
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_role("heading", name="Export a model").first).to_be_visible()
     expect(page.get_by_text("Starts when a worker is free")).to_be_visible()
-    run_job(Job.objects.latest("pk").pk, BODIES[Job.Kind.EXPORT])
+    run_job(Job.objects.latest("pk").pk)
     outcome = page.locator(".job-outcome")
     expect(outcome).to_contain_text("colours with its index of 8 pictures was written into a file")
     with page.expect_download() as download:

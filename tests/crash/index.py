@@ -68,7 +68,7 @@ def write_in_place(root: Path, generation: int) -> str:
     place = root / "live"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    index._write_files(place)
+    index._write_files(place, {})
     return place.name
 
 

@@ -183,4 +183,4 @@ def test_a_picture_that_kills_every_worker_is_set_aside_alone(tmp_path: Path) ->
     assert each_has_one_vector(good)
     failure = Failure.objects.get()
     assert (failure.image, failure.attempts) == (deadly, Failure.MAX_ATTEMPTS)
-    assert "2 workers were lost" in failure.reason
+    assert "2 workers were lost" in str(failure.reason)

@@ -67,7 +67,7 @@ def test_commands_that_need_no_model_load_none(tmp_path: Path) -> None:
     ask = (
         "import sys; from django.core.management import execute_from_command_line as run;"
         "run(['manage.py', 'migrate', '--verbosity=0']); run(['manage.py', 'check']);"
-        "run(['manage.py', 'remove_leftovers']);"
+        "run(['manage.py', 'doctor']);"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     assert python(tmp_path, "-c", ask).splitlines()[-1] == "[]"

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +13,24 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-import mlcore.shared
+import mlcore.encoders.cache
 from gallery.checks import live_index_is_as_set
 from gallery.models import Image, ImageEmbedding, IndexVersion, Job
-from gallery.selectors import ImageFilter
 from gallery.services import images, maintenance, versions
-from gallery.stores import BackendStore, backend_store
-from mlcore.vectorstore import UnknownVersionError, VectorStoreError, VectorStoreUnavailableError
-from search.engine import engine_room, get_engine
+from gallery.vectors.base import IndexStore
+from gallery.vectors.errors import (
+    VectorStoreError,
+    VectorStoreUnavailableError,
+)
+from gallery.vectors.registry import store_for_new
+from mlcore.config import IndexSpec
+from mlcore.progress import NoProgress
+from search.engine import engine_holder, get_engine
+from search.filters import ImageFilter
 from search.query import SearchQuery
 from search.services import search_images
 from tests.encoders import COLOURS, NamedEncoder
-from tests.mlcore.vectorstore.servers import MilvusServer
+from tests.gallery.vectors.servers import MilvusServer
 from tests.pictures_of_colours import add_picture, index_everything, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,29 +46,20 @@ def server(
 @pytest.fixture
 def store(
     server: MilvusServer, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[BackendStore]:
+) -> Iterator[IndexStore]:
     """The vector store of the settings, empty; models are told apart by their names."""
     settings.CONTEXTVISION_VECTOR_BACKEND = f"{server.uri}?consistency=strong&timeout=20"
-    monkeypatch.setattr(mlcore.shared, "load_encoder", lambda name, **_: NamedEncoder(name))
-    mlcore.shared.forget_encoders()
+    monkeypatch.setattr(mlcore.encoders.cache, "load_encoder", lambda name, **_: NamedEncoder(name))
+    mlcore.encoders.cache.forget_encoders()
     settings.CONTEXTVISION_MODEL = "first"
-    found = backend_store()
-    assert found is not None
+    found = store_for_new()
     yield found
-    empty(found)
-
-
-def empty(store: BackendStore) -> None:
-    """Leave nothing but a version that is active, which cannot be dropped."""
-    store.backend.create_version("rest", dim=2, fingerprint="none")
-    store.backend.activate("rest")
-    for version in store.backend.versions():
-        if version.name != "rest":
-            store.backend.drop(version.name)
+    for location in found.locations():
+        found.remove(location)
 
 
 @pytest.fixture
-def pictures(store: BackendStore) -> dict[str, Image]:
+def pictures(store: IndexStore) -> dict[str, Image]:
     """One picture of each colour, found through the store."""
     added = {colour: add_picture(colour) for colour in COLOURS}
     index_everything()
@@ -76,7 +74,7 @@ def live() -> IndexVersion:
 
 def swapped() -> None:
     get_engine()
-    engine_room.wait_for_swap()
+    engine_holder.wait_for_swap()
 
 
 def found(text: str, limit: int = 1, **asked: object) -> list[Image]:
@@ -86,18 +84,16 @@ def found(text: str, limit: int = 1, **asked: object) -> list[Image]:
 
 def checked(*options: str) -> str:
     out = io.StringIO()
-    call_command("check_vectors", *options, stdout=out)
+    call_command("doctor", "--only=indexes", *options, stdout=out)
     return out.getvalue()
 
 
 def test_from_a_picture_to_a_search_and_away_again(
-    store: BackendStore, pictures: dict[str, Image], client: Client
+    store: IndexStore, pictures: dict[str, Image], client: Client, settings: LazySettings
 ) -> None:
-    assert live().store == IndexVersion.IN_MILVUS
-    assert not live().path.exists()
-    active = store.backend.active()
-    assert active is not None
-    assert active.name == live().directory
+    assert live().store == "milvus"
+    assert not list(Path(settings.INDEX_DIR).glob("*"))
+    assert store.locations() == [live().location]
     assert found("blue") == [pictures["blue"]]
     assert b"blue-0" in client.get("/", {"q": "blue"}).content
     # A picture that comes is found without a rebuild, one that goes is gone there too.
@@ -107,12 +103,12 @@ def test_from_a_picture_to_a_search_and_away_again(
     assert live().watermark == ImageEmbedding.objects.latest("pk").pk
     images.delete_images([pictures["blue"]])
     assert found("blue") == [fresh]
-    assert store.backend.count(live().directory) == len(COLOURS)
-    assert "no differences" in checked()
+    assert len(list(store.records(live()))) == len(COLOURS)
+    assert "0 found" in checked()
 
 
 def test_a_search_is_narrowed_and_keeps_what_is_private_to_itself(
-    store: BackendStore, pictures: dict[str, Image]
+    store: IndexStore, pictures: dict[str, Image]
 ) -> None:
     images.update_image(pictures["red"], {"tags": ["warm"]})
     images.update_image(pictures["orange"], {"tags": ["warm"], "visibility": "private"})
@@ -122,7 +118,7 @@ def test_a_search_is_narrowed_and_keeps_what_is_private_to_itself(
     assert found("red", limit=20, offset=len(COLOURS)) == []
 
 
-def test_a_model_goes_live_and_back(store: BackendStore, pictures: dict[str, Image]) -> None:
+def test_a_model_goes_live_and_back(store: IndexStore, pictures: dict[str, Image]) -> None:
     swapped()
     first = live()
     run(Job.Kind.EMBED, model="second")
@@ -134,65 +130,56 @@ def test_a_model_goes_live_and_back(store: BackendStore, pictures: dict[str, Ima
     versions.rollback(user=None)
     swapped()
     assert get_engine().version == first
-    active = store.backend.active()
-    assert active is not None
-    assert active.name == first.directory
     assert found("green") == [pictures["green"]]
 
 
 def test_versions_that_are_not_kept_are_dropped(
-    store: BackendStore, pictures: dict[str, Image], settings: LazySettings
+    store: IndexStore, pictures: dict[str, Image], settings: LazySettings
 ) -> None:
     settings.CONTEXTVISION_KEEP_INDEXES = 2
     for _ in range(3):
         run(Job.Kind.INDEX)
-    kept = {index.directory for index in IndexVersion.objects.all()}
+    kept = {index.location for index in IndexVersion.objects.all()}
     assert len(kept) == 2
-    assert {version.name for version in store.backend.versions()} - {"rest"} == kept
+    assert set(store.locations()) == kept
 
 
-def test_differences_are_told_and_mended(store: BackendStore, pictures: dict[str, Image]) -> None:
-    name, fingerprint = live().directory, live().model_version.fingerprint
+def test_differences_are_told_and_repaired(store: IndexStore, pictures: dict[str, Image]) -> None:
     red, strange = pictures["red"].pk, pictures["pink"].pk + 1_000
-    vector = np.eye(1, 16, dtype=np.float32)
-    store.backend.delete(name, np.array([red]))
-    store.backend.upsert(name, np.array([strange]), vector, fingerprint=fingerprint)
-    store.backend.create_version("stray", dim=2, fingerprint="none")
-    store.backend.activate("stray")
-    with pytest.raises(CommandError, match="--mend brings it back"):
+    store.delete(live(), np.array([red]))
+    store.add(live(), np.array([strange]), np.eye(1, 16, dtype=np.float32))
+    built = store.build(live().model_version, IndexSpec(), NoProgress(), lambda: None)
+    built.delete()
+    with pytest.raises(SystemExit, match="3"):
         checked()
-    told = checked("--mend")
-    assert "1 missing, 1 that should not be there, 0 changed, mended" in told
-    assert "The version stray belongs to no index, mended" in told
-    assert "no differences" in checked()
+    told = checked("--repair")
+    assert "1 missing, 1 that should not be there, 0 changed. (mended)" in told
+    assert f"The version {built.location} belongs to no index (mended)" in told
+    assert "0 found" in checked()
     assert found("red") == [pictures["red"]]
-    active = store.backend.active()
-    assert active is not None
-    assert active.name == name
-    with pytest.raises(UnknownVersionError):
-        store.backend.info("stray")
+    assert store.locations() == [live().location]
 
 
 def test_an_index_in_files_goes_on_until_one_is_built_in_the_store(
-    store: BackendStore, settings: LazySettings
+    store: IndexStore, settings: LazySettings
 ) -> None:
     address = settings.CONTEXTVISION_VECTOR_BACKEND
     settings.CONTEXTVISION_VECTOR_BACKEND = "faiss"
     red = add_picture("red")
     index_everything()
-    assert "No index is kept in a vector store" in checked()
+    assert "0 found" in checked()
     settings.CONTEXTVISION_VECTOR_BACKEND = address
     assert [warning.id for warning in live_index_is_as_set(["default"])] == ["contextvision.W011"]
     assert found("red") == [red]
     run(Job.Kind.INDEX)
     swapped()
-    assert get_engine().version.store == IndexVersion.IN_MILVUS
+    assert get_engine().version.store == "milvus"
     assert found("red") == [red]
     assert live_index_is_as_set(["default"]) == []
 
 
 def test_an_index_whose_store_is_not_named_any_more_is_refused_in_words(
-    store: BackendStore, pictures: dict[str, Image], settings: LazySettings
+    store: IndexStore, pictures: dict[str, Image], settings: LazySettings
 ) -> None:
     address = settings.CONTEXTVISION_VECTOR_BACKEND
     settings.CONTEXTVISION_VECTOR_BACKEND = "faiss"
@@ -204,13 +191,13 @@ def test_an_index_whose_store_is_not_named_any_more_is_refused_in_words(
     settings.CONTEXTVISION_VECTOR_BACKEND = address
 
 
-def start_again(server: MilvusServer, store: BackendStore) -> None:
+def start_again(server: MilvusServer, store: IndexStore) -> None:
     """Start the server, and wait until this process has found it and it has loaded its vectors."""
     server.start()
     deadline = time.monotonic() + 120
     while True:
         try:
-            store.backend.count(live().directory)
+            list(store.records(live()))
         except VectorStoreUnavailableError:
             assert time.monotonic() < deadline, "the server is not found again"
             time.sleep(0.1)
@@ -221,7 +208,7 @@ def start_again(server: MilvusServer, store: BackendStore) -> None:
 class TestOutage:
     @pytest.fixture
     def away(
-        self, store: BackendStore, pictures: dict[str, Image], server: MilvusServer
+        self, store: IndexStore, pictures: dict[str, Image], server: MilvusServer
     ) -> Iterator[MilvusServer]:
         """A server that was killed after the first search."""
         assert found("red") == [pictures["red"]]
@@ -241,11 +228,11 @@ class TestOutage:
         assert "127.0.0.1" not in problem.content.decode()
         ready = client.get("/readyz").json()["checks"]["search"]
         assert ready == {"ok": False, "reason": "The vector store cannot be reached."}
-        client.force_login(User.objects.create_user("ada", is_staff=True))
+        client.force_login(User.objects.create_superuser("ada"))
         assert "Milvus at 127.0.0.1" in client.get("/", {"q": "red"}).content.decode()
 
     def test_what_came_and_went_meanwhile_is_caught_up_with(
-        self, away: MilvusServer, store: BackendStore, pictures: dict[str, Image]
+        self, away: MilvusServer, store: IndexStore, pictures: dict[str, Image]
     ) -> None:
         fresh = add_picture("red", shade=20)
         run(Job.Kind.EMBED)
@@ -256,5 +243,5 @@ class TestOutage:
         maintenance.maintain()
         assert set(found("red", limit=2)) == {pictures["red"], fresh}
         assert found("blue") != [pictures["blue"]]
-        assert "1 that should not be there" in checked("--mend")
-        assert "no differences" in checked()
+        assert "1 that should not be there" in checked("--repair")
+        assert "0 found" in checked()

@@ -19,7 +19,7 @@ from gallery.services import versions
 from tests.flows.worker import environment, wait_until
 from tests.pictures_of_colours import run
 from tests.services import REPOSITORY, free_port
-from tests.tuning import captioned_gallery, learnt_model
+from tests.tuning import captioned_gallery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,11 +85,11 @@ class Watcher:
 
 
 def test_all_processes_change_over_within_a_second(
-    settings: LazySettings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    settings: LazySettings, tmp_path: Path, learnt: Path
 ) -> None:
     settings.MEDIA_ROOT = str(TEST_DATA_DIR / "media")
     settings.INDEX_DIR = TEST_DATA_DIR / "indexes"
-    model = str(learnt_model(tmp_path_factory.mktemp("learnt")))
+    model = str(learnt)
     settings.CONTEXTVISION_MODEL = model
     captioned_gallery()
     run(Job.Kind.EMBED)

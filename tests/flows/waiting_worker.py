@@ -14,7 +14,7 @@ from typing import Any
 from celery.signals import worker_init
 from PIL.Image import Image
 
-import mlcore.shared
+import mlcore.encoders.cache
 from contextvision_site.celery import app
 from mlcore.config import FloatMatrix
 from tests.encoders import ColourEncoder
@@ -41,4 +41,4 @@ def _take_the_stub(**_: Any) -> None:
     from gallery.models import chunk
 
     chunk.CHUNK = int(os.environ.get(CHUNK, chunk.CHUNK))
-    setattr(mlcore.shared, "load_encoder", lambda reference, **options: WaitingEncoder())  # noqa: B010
+    setattr(mlcore.encoders.cache, "load_encoder", lambda reference, **options: WaitingEncoder())  # noqa: B010

@@ -2,30 +2,30 @@
 
 Run ``python -m tests.fuzz.images --n 200000 --seed 1``; the exit status is 1 if anything else did.
 
-HEIC goes through the limited processes, as everything does in the product, because its library can
-be made to crash: pi-heif 1.4.0 on a metadata item of an unknown type (``pictures.heic_crasher``).
-Everything else is decoded right here, where a crash would be noticed.
+HEIC and TIFF go through the limited processes, as everything does in the product, because their
+libraries can be made to crash: pi-heif 1.4.0 on a metadata item of an unknown type
+(``pictures.heic_crasher``). Everything else is decoded right here, where a crash would be noticed.
 """
 
-import argparse
 import functools
 import random
-import resource
 import struct
 import sys
-import time
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 
-from mlcore.decoding import PictureDecoder
+from PIL import Image
+
 from mlcore.errors import ImageRejectedError
-from mlcore.images import decode_image, make_renditions
+from mlcore.imaging.decode import decode_image
+from mlcore.imaging.renditions import make_renditions
+from mlcore.imaging.sandbox import PictureDecoder
 from tests import pictures
+from tests.fuzz.damage import Case, damaged, options, run
 
 
 @functools.cache
-def _originals() -> dict[str, bytes]:
+def originals() -> dict[str, bytes]:
     described = pictures.described_jpeg(
         iptc=b"A caption",
         xmp="A caption",
@@ -34,70 +34,51 @@ def _originals() -> dict[str, bytes]:
         gps=True,
     )
     photo = pictures.photo()
-    return pictures.every_format() | {
-        "JPEG with metadata": described,
-        "progressive JPEG": pictures.jpeg(photo, progressive=True),
-        "CMYK JPEG": pictures.jpeg(photo.convert("CMYK")),
-        "palette PNG": pictures.png(photo.quantize(16), transparency=3),
-        "16-bit PNG": pictures.sixteen_bit_ramp(),
-        "PNG with profile": pictures.png(icc_profile=pictures.swapped_profile()),
-        "animated PNG": pictures.animated("PNG"),
-        "animated GIF": pictures.animated("GIF"),
-        "animated WebP": pictures.animated("WEBP"),
-        "lossy WebP": pictures.webp(photo, lossless=False),
-        "turned HEIC": pictures.heic_turned(),
-    }
+    return (
+        pictures.every_format()
+        | {
+            "JPEG with metadata": described,
+            "progressive JPEG": pictures.jpeg(photo, progressive=True),
+            "CMYK JPEG": pictures.jpeg(photo.convert("CMYK")),
+            "palette PNG": pictures.png(photo.quantize(16), transparency=3),
+            "16-bit PNG": pictures.sixteen_bit_ramp(),
+            "PNG with profile": pictures.png(icc_profile=pictures.swapped_profile()),
+            "animated PNG": pictures.animated("PNG"),
+            "animated GIF": pictures.animated("GIF"),
+            "animated WebP": pictures.animated("WEBP"),
+            "lossy WebP": pictures.webp(photo, lossless=False),
+            "turned HEIC": pictures.heic_turned(),
+        }
+        | {f"TIFF, {name}": data for name, data in _tiffs(photo)}
+    )
+
+
+def _tiffs(photo: Image.Image) -> Iterator[tuple[str, bytes]]:
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        yield compression, pictures.encode(photo, "TIFF", compression=compression)
+    yield "CMYK", pictures.encode(photo.convert("CMYK"), "TIFF", compression="tiff_lzw")
+    yield "one bit", pictures.encode(photo.convert("1"), "TIFF", compression="group4")
+    yield "16 bits", pictures.encode(photo.convert("I;16"), "TIFF", compression="tiff_lzw")
+    pages = [photo, photo.convert("L")]
+    yield "two pages", pictures.encode(photo, "TIFF", save_all=True, append_images=pages)
 
 
 def damaged_files(count: int, source: random.Random) -> Iterator[tuple[str, bytes]]:
     """Yield ``count`` damaged pictures, each with the name of what it was made from."""
-    originals = list(_originals().items())
+    kinds = list(originals().items())
+    others = [data for _, data in kinds]
     for _ in range(count):
-        name, data = source.choice(originals)
-        damaged = bytearray(data)
-        for _ in range(source.choice((1, 1, 1, 2, 8))):
-            source.choice(_DAMAGES)(damaged, source)
+        name, data = source.choice(kinds)
+        broken = damaged(data, source, others)
         if data.startswith(b"\x89PNG") and source.random() < 0.7:
             # With a checksum that is wrong nothing behind it is ever looked at.
-            damaged = bytearray(_mend_checksums(bytes(damaged)))
-        yield name, bytes(damaged)
+            broken = _mend_checksums(broken)
+        yield name, broken
 
 
-def is_heic(name: str) -> bool:
-    return name in ("HEIF", "turned HEIC")
-
-
-def _flip(data: bytearray, source: random.Random) -> None:
-    if data:
-        data[source.randrange(len(data))] ^= 1 << source.randrange(8)
-
-
-def _overwrite(data: bytearray, source: random.Random) -> None:
-    at = source.randrange(len(data) + 1)
-    data[at : at + 4] = source.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"))
-
-
-def _cut(data: bytearray, source: random.Random) -> None:
-    del data[source.randrange(len(data) + 1) :]
-
-
-def _remove(data: bytearray, source: random.Random) -> None:
-    at = source.randrange(len(data) + 1)
-    del data[at : at + source.randint(1, 40)]
-
-
-def _repeat(data: bytearray, source: random.Random) -> None:
-    at = source.randrange(len(data) + 1)
-    data[at:at] = data[at : at + source.randint(1, 200)] * source.randint(1, 5)
-
-
-def _graft(data: bytearray, source: random.Random) -> None:
-    other = source.choice(list(_originals().values()))
-    at = source.randrange(len(data) + 1)
-    data[at:] = other[source.randrange(len(other)) :]
-
-
-_DAMAGES = (_flip, _flip, _flip, _overwrite, _overwrite, _cut, _remove, _repeat, _graft)
+def is_for_limited_process(name: str) -> bool:
+    """Tell whether a picture's library can crash."""
+    return name in ("HEIF", "turned HEIC") or name.startswith("TIFF")
 
 
 def _mend_checksums(data: bytes) -> bytes:
@@ -110,46 +91,28 @@ def _mend_checksums(data: bytes) -> bytes:
     return mended + data[at:]
 
 
+def _cases(decoder: PictureDecoder, count: int, seed: int) -> Iterator[Case]:
+    for name, data in damaged_files(count, random.Random(seed)):
+        limited = is_for_limited_process(name)
+        yield name, functools.partial(attempt, decoder if limited else None, data), not limited
+
+
+def attempt(decoder: PictureDecoder | None, data: bytes) -> str:
+    try:
+        if decoder is None:
+            make_renditions(decode_image(data, name="damaged").image)
+        else:
+            decoder.prepare(data, name="damaged")
+    except ImageRejectedError as error:
+        crashed = "brings the process" in str(error.reason)
+        return "refused after a crash of the limited process" if crashed else "refused"
+    return "decoded"
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=20_000, help="how many damaged files")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same files")
-    options = parser.parse_args(arguments)
-    outcomes = Counter[str]()
-    slowest = 0.0
-    started = time.perf_counter()
-    memory = 0
+    chosen = options(__doc__, arguments)
     with PictureDecoder() as decoder:
-        for at, (name, data) in enumerate(damaged_files(options.n, random.Random(options.seed))):
-            began = time.perf_counter()
-            try:
-                if is_heic(name):
-                    decoder.prepare(data, name=name)
-                else:
-                    make_renditions(decode_image(data, name=name))
-                outcomes["decoded"] += 1
-            except ImageRejectedError as error:
-                outcomes["crashed" if "brings the process" in error.reason else "refused"] += 1
-            except Exception as error:
-                outcomes["wrong"] += 1
-                print(f"number {at}, {name}: {error!r}", file=sys.stderr)  # noqa: T201
-            if not is_heic(name):
-                slowest = max(slowest, time.perf_counter() - began)
-            if at == min(1_000, options.n // 2):
-                memory = _peak_kilobytes()
-    grown = (_peak_kilobytes() - memory) / 1024
-    rate = options.n / (time.perf_counter() - started)
-    print(  # noqa: T201
-        f"{options.n} files, seed {options.seed}: {outcomes['decoded']} decoded, "
-        f"{outcomes['refused']} refused, {outcomes['crashed']} refused after a crash of the "
-        f"limited process, {outcomes['wrong']} wrong; slowest {slowest:.3f} s, "
-        f"memory grew by {grown:.0f} MB, {rate:.0f} files/s"
-    )
-    return 1 if outcomes["wrong"] or slowest > 1 or grown > 50 else 0
-
-
-def _peak_kilobytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return run(_cases(decoder, chosen.n, chosen.seed), chosen.n, chosen.seed)
 
 
 if __name__ == "__main__":

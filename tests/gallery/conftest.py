@@ -7,20 +7,20 @@ from django.conf import LazySettings
 
 from gallery.models import Image, ModelVersion
 from tests.pictures_of_colours import index_everything
-from tests.tuning import captioned_gallery, learnt_model
-
-
-@pytest.fixture(scope="session")
-def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return learnt_model(tmp_path_factory.mktemp("learnt"))
+from tests.snapshots import made_once
+from tests.tuning import captioned_gallery
 
 
 @pytest.fixture
 def live(learnt: Path, settings: LazySettings, db: None) -> ModelVersion:
     """The live model; the gallery is embedded and indexed with it."""
     settings.CONTEXTVISION_MODEL = str(learnt)
-    captioned_gallery()
-    index_everything()
+
+    def make() -> None:
+        captioned_gallery()
+        index_everything()
+
+    made_once("live", make)
     return ModelVersion.objects.get()
 
 

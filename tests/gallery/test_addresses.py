@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse, set_script_prefix
 
-from gallery.addresses import picture_address
+from gallery.rendering.addresses import picture_address
 
 
 @pytest.mark.parametrize("view", ["gallery:image", "gallery:thumbnail", "api:image-detail"])

@@ -9,17 +9,30 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-import mlcore.shared
-from gallery.models import Image, ImageEmbedding, IndexVersion, ModelVersion, SavedQuerySet
+import mlcore.encoders.cache
+from gallery.models import (
+    Caption,
+    Image,
+    ImageEmbedding,
+    IndexVersion,
+    Job,
+    ModelVersion,
+    SavedQuerySet,
+    SentenceEmbedding,
+    SentenceModel,
+    SentenceReading,
+)
 from gallery.pipelines.bundles import CONTENTS, verify_bundle
 from gallery.pipelines.exporting import export_bundle
+from gallery.pipelines.sentences import read_sentences
 from gallery.services import query_sets
 from gallery.services.bundles import BundleError, import_bundle
 from gallery.services.query_sets import DraftQuery
 from mlcore.index import Hit
-from tests.pictures_of_colours import add_picture, colour_jpeg
+from tests.index_files import load_files
+from tests.pictures_of_colours import add_picture, colour_jpeg, run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 Contents = dict[str, bytes]
 
@@ -42,15 +55,16 @@ def forget_all_but_pictures(settings: LazySettings) -> None:
     SavedQuerySet.objects.all().delete()
     for folder in (settings.INDEX_DIR, settings.MODELS_DIR):
         shutil.rmtree(folder, ignore_errors=True)
-    mlcore.shared.forget_encoders()
+    mlcore.encoders.cache.forget_encoders()
 
 
 def hits(index: IndexVersion, text: str = "red") -> list[Hit]:
     query = index.model_version.load_encoder().encode_texts([text])
-    [found] = index.load().search(query, 20)
+    [found] = load_files(index).search(query, 20)
     return found
 
 
+@pytest.mark.also_on_postgres
 def test_the_same_pictures_give_the_same_ids_and_scores(
     bundle: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +113,45 @@ def test_other_ids_and_missing_pictures_are_told_and_indexed_here(
     assert [image.title for image in Image.objects.missing_embeddings(done.model)] == ["red-3"]
 
 
+def test_what_was_made_of_captions_travels_where_they_are_the_same(
+    live: ModelVersion, tmp_path: Path, settings: LazySettings
+) -> None:
+    reds = list(Image.objects.filter(title__startswith="red").order_by("pk"))
+    for image in reds:
+        Caption.objects.create(image=image, order=5, text=f"a red thing called {image.pk}")
+    run(Job.Kind.INDEX)
+    reading = SentenceReading.objects.current()
+    vectors = {
+        (image_id, key): bytes(vector)
+        for image_id, key, vector in SentenceEmbedding.objects.values_list(
+            "image_id", "key", "vector"
+        )
+    }
+    assert vectors
+    path = tmp_path / "told.bundle"
+    export_bundle(path)
+    forget_all_but_pictures(settings)
+    SentenceReading.objects.all().delete()
+    SentenceModel.objects.all().delete()
+    Caption.objects.filter(image=reds[0]).update(text="other words here")
+    done = import_bundle(path)
+    assert done.as_it_was
+    model = SentenceModel.objects.get()
+    assert reading is not None
+    assert (model.fingerprint, model.dim) == (reading.fingerprint, reading.dim)
+    kept = {
+        (image_id, key): bytes(vector)
+        for image_id, key, vector in SentenceEmbedding.objects.values_list(
+            "image_id", "key", "vector"
+        )
+    }
+    others = {place: vector for place, vector in vectors.items() if place[0] != reds[0].pk}
+    assert {place: vector for place, vector in kept.items() if place[0] != reds[0].pk} == others
+    # The one that reads here takes them over, and reads what is said otherwise.
+    assert read_sentences() == Caption.objects.filter(image=reds[0]).count()
+    assert import_bundle(path).as_it_was
+
+
 def test_without_any_of_its_pictures_there_is_a_model_and_no_index(
     bundle: Path, settings: LazySettings
 ) -> None:
@@ -110,9 +163,6 @@ def test_without_any_of_its_pictures_there_is_a_model_and_no_index(
 
 
 def test_the_starter_travels(live: ModelVersion, tmp_path: Path, settings: LazySettings) -> None:
-    from gallery.models import Job
-    from tests.pictures_of_colours import run
-
     Image.objects.exclude(title__startswith="red").delete()
     run(Job.Kind.EMBED, model="starter")
     run(Job.Kind.INDEX, model="starter")

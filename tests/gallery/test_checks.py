@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.core.checks import CheckMessage, run_checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from gallery.models import IndexVersion, ModelVersion, WorkerPulse
+from tests.index_files import folder_of
 
 
 def found(*, database: bool = False, deploy: bool = False) -> dict[str, CheckMessage]:
@@ -19,15 +21,20 @@ def found(*, database: bool = False, deploy: bool = False) -> dict[str, CheckMes
     return {str(message.id).partition(".")[2]: message for message in ours}
 
 
+@pytest.fixture(autouse=True)
+def _sentences(settings: LazySettings) -> None:
+    settings.CONTEXTVISION_SENTENCE_MODEL = "minilm"
+
+
 @pytest.fixture
 def index(db: None, data_dir: Path) -> IndexVersion:
     model = ModelVersion.objects.create(
         name="starter", reference="starter", fingerprint="a" * 64, dim=4, image_size=32
     )
     index = IndexVersion.objects.create(
-        model_version=model, directory="one", count=1, watermark=1, is_active=True
+        model_version=model, store="files", location="one", count=1, watermark=1, is_active=True
     )
-    index.path.mkdir(parents=True)
+    folder_of(index).mkdir(parents=True)
     return index
 
 
@@ -67,6 +74,16 @@ def test_names_that_cannot_be_meant(settings: LazySettings, name: str) -> None:
     [message] = found().values()
     assert message.id == "contextvision.E002"
     assert repr(name) in message.msg
+
+
+@pytest.mark.parametrize("name", ["", "MiniLM", "/no/such/folder", "a/b/c"])
+def test_models_of_sentences_that_cannot_be_meant(settings: LazySettings, name: str) -> None:
+    settings.CONTEXTVISION_SENTENCE_MODEL = name
+    [message] = found().values()
+    assert message.id == "contextvision.E003"
+    assert f"CONTEXTVISION_SENTENCE_MODEL={name!r}" in message.msg
+    settings.CONTEXTVISION_SENTENCE_MODEL = "sentence-transformers/LaBSE@main"
+    assert found() == {}
 
 
 def test_the_database_is_left_alone_unless_asked_for(db: None) -> None:
@@ -124,7 +141,7 @@ def test_a_model_that_was_trained_here_need_not_be_set(
 
 def test_live_index_whose_files_are_gone(index: IndexVersion) -> None:
     WorkerPulse.objects.beat("w1", "default, train")
-    index.path.rmdir()
+    folder_of(index).rmdir()
     [message] = found(database=True).values()
     assert message.id == "contextvision.W007"
 
@@ -136,4 +153,40 @@ def test_a_database_without_tables_is_not_asked() -> None:
     try:
         assert found(database=True) == {}
     finally:
+        call_command("migrate", verbosity=0)
+
+
+@pytest.mark.parametrize("recorded", [set(), {"0001_initial", "0002_of_another_version"}])
+def test_a_database_of_another_version_is_not_asked(
+    index: IndexVersion, recorded: set[str]
+) -> None:
+    """`migrate` runs these checks on tables that it has still to change."""
+    WorkerPulse.objects.all().delete()
+    assert set(found(database=True)) == {"W004"}
+    recorder = MigrationRecorder(connection)
+    recorder.migration_qs.filter(app="gallery").delete()
+    for name in recorded:
+        recorder.record_applied("gallery", name)
+    with connection.cursor() as cursor:
+        for model in (IndexVersion, WorkerPulse):
+            cursor.execute(f"ALTER TABLE {model._meta.db_table} RENAME TO {model.__name__}_then")
+    assert found(database=True) == {}
+
+
+def test_a_misspelled_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTEXTVISION_TAIL_LIMITS", "5")
+    monkeypatch.setenv("CONTEXTVISION_OF_TOMORROW", "on")
+    monkeypatch.setenv("CONTEXTVISION_PORT", "8000")  # Compose's own
+    messages = [message for message in run_checks() if message.id == "contextvision.W014"]
+    assert [message.msg.partition(" ")[0] for message in messages] == [
+        "CONTEXTVISION_OF_TOMORROW",
+        "CONTEXTVISION_TAIL_LIMITS",
+    ]
+    assert messages[1].hint == "Is CONTEXTVISION_TAIL_LIMIT meant?"
+
+
+@pytest.mark.django_db
+def test_a_database_of_a_later_release_is_refused() -> None:
+    MigrationRecorder(connection).record_applied("gallery", "9999_of_tomorrow")
+    with pytest.raises(CommandError, match=r"later release.*9999_of_tomorrow.*restore"):
         call_command("migrate", verbosity=0)

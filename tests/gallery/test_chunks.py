@@ -23,8 +23,8 @@ from gallery.models import (
     ModelVersion,
 )
 from gallery.models import chunk as chunks
-from gallery.pipelines import help_embedding
 from gallery.pipelines.chunks import ChunkLostError, embed_chunk
+from gallery.pipelines.embedding import help_embedding
 from gallery.services import jobs
 from mlcore.config import FloatMatrix
 from mlcore.progress import NoProgress
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_the_one_taken_in_is_not_embedded(pictures: list[Imag
     assert (result["embedded"], result["failed"]) == (9, 1)
     failure = Failure.objects.get()
     assert failure.image == pictures[3]
-    assert "SHA-256" in failure.reason
+    assert "SHA-256" in str(failure.reason)
     original.write_bytes(bytes_before)
     assert run(Job.Kind.EMBED).result["embedded"] == 1
     assert not Failure.objects.exists()
@@ -216,7 +216,7 @@ class TestInvitations:
     def invited(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sent: list[int] = []
         monkeypatch.setattr(
-            tasks.join_embedding, "apply_async", lambda args, **_: sent.append(*args)
+            tasks.help_embedding, "apply_async", lambda args, **_: sent.append(*args)
         )
         return sent
 

@@ -23,6 +23,7 @@ HOUR = 3600
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1_800_000_000.0]
+    monkeypatch.setattr(examples, "_kept_since_look", 0)
     monkeypatch.setattr("gallery.examples.time.time", lambda: now[0])
     return now
 
@@ -68,6 +69,21 @@ def test_a_key_that_claims_another_time_opens_nothing(clock: list[float]) -> Non
     assert is_kept(forged)
     with pytest.raises(ExampleGoneError):
         read_example(forged)
+
+
+def test_they_are_bounded_by_what_they_weigh_with_no_worker(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_example(square())
+    [name] = default_storage.listdir(examples.FOLDER)[1]
+    weight = default_storage.size(f"{examples.FOLDER}/{name}")
+    monkeypatch.setattr(examples, "MOST_BYTES", 10 * weight)
+    monkeypatch.setattr(examples, "LOOK_AFTER", 4)
+    for _ in range(60):
+        clock[0] += 1
+        newest = keep_example(square())
+        assert len(default_storage.listdir(examples.FOLDER)[1]) <= 10 + 5
+    assert read_example(newest)
 
 
 def test_the_oldest_make_room(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from gallery.models import Failure, Job
-from gallery.pipelines import runner
-from gallery.pipelines.runner import run_job
+from gallery.jobs import runner
+from gallery.jobs.runner import run_job
+from gallery.models import Failure, Job, WorkerPulse
 from gallery.services import jobs
 from mlcore.errors import DatasetError
+from mlcore.i18n import Message
 from mlcore.progress import Progress
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +81,7 @@ def test_a_delivery_more_does_nothing() -> None:
 
 def test_an_expected_failure_reads_differently_from_a_defect() -> None:
     def expected(job: Job, progress: Progress) -> dict[str, Any]:
-        raise DatasetError("The folder holds no pictures.")
+        raise DatasetError("index.no_vectors", model=Path("m"))
 
     def defect(job: Job, progress: Progress) -> dict[str, Any]:
         raise ZeroDivisionError("division by zero")
@@ -91,12 +93,15 @@ def test_an_expected_failure_reads_differently_from_a_defect() -> None:
     second.refresh_from_db()
     assert (first.status, first.error, first.is_defect) == (
         Job.Status.FAILED,
-        "The folder holds no pictures.",
+        Message.of("index.no_vectors", model="m"),
         False,
     )
     assert second.status == Job.Status.FAILED
     assert second.is_defect
-    assert second.error == "ZeroDivisionError: division by zero"
+    assert second.error == Message.of(
+        "job.defect", type="ZeroDivisionError", text="division by zero"
+    )
+    assert str(second.error) == "ZeroDivisionError: division by zero"
 
 
 def test_progress_is_written_and_cancelling_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +111,7 @@ def test_progress_is_written_and_cancelling_is_noticed(monkeypatch: pytest.Monke
 
     def body(job: Job, progress: Progress) -> dict[str, Any]:
         for done in range(1, 100):
-            progress.report(done, 100, "Counting")
+            progress.report(done, 100, Message("stage.placeholders"))
             if progress.should_stop():
                 return {"done": done}
             if done == 5:
@@ -120,7 +125,7 @@ def test_progress_is_written_and_cancelling_is_noticed(monkeypatch: pytest.Monke
     assert seen == [5, 100]
     assert job.status == Job.Status.CANCELLED
     assert job.result == {"done": 6}
-    assert job.message == "Counting"
+    assert job.message == Message("stage.placeholders")
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_never_runs() -> None:
@@ -165,7 +170,7 @@ def test_a_job_whose_workers_keep_dying_is_set_aside() -> None:
         assert abandoned.requeue()
     job.refresh_from_db()
     assert job.status == Job.Status.FAILED
-    assert "died 3 times" in job.error
+    assert "died 3 times" in str(job.error)
     assert Job.objects.claim(job.pk) is None
 
 
@@ -230,6 +235,23 @@ class TestTurns:
         assert claimed is not None
         assert claimed.requeue()
         assert [lost.pk for lost in Job.objects.undelivered(jobs.RESEND_AFTER)] == [job.pk]
+
+    def test_a_message_that_was_lost_is_sent_again_within_90_seconds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+
+        def send(job: Job) -> bool:
+            sent.append(job.pk)
+            return True
+
+        monkeypatch.setattr(jobs, "send", send)
+        job = self.heavy()
+        self.was_sent(job, -timedelta(seconds=30))
+        assert jobs.recover() == 0
+        self.was_sent(job, WorkerPulse.INTERVAL - timedelta(seconds=90))
+        assert jobs.recover() == 1
+        assert sent == [job.pk]
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.requires_postgres
@@ -342,7 +364,8 @@ def test_ctrl_c_ends_the_job_as_cancelled() -> None:
 
 
 def test_a_failure_is_listed_once_and_counts_its_attempts() -> None:
-    for reason in ("first", "second"):
+    first, second = Message("failure.original_changed"), Message("picture.unreadable", {"why": "x"})
+    for reason in (first, second):
         Failure.objects.record(Failure.Stage.IMPORT, "a.jpg", reason)
     [failure] = Failure.objects.all()
-    assert (failure.reason, failure.attempts) == ("second", 2)
+    assert (failure.reason, failure.attempts) == (second, 2)

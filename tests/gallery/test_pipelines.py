@@ -1,6 +1,7 @@
 """From pictures to a live index, and what happens when something is in the way."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from gallery.models import Failure, Image, ImageEmbedding, IndexVersion, Job, Mo
 from gallery.services import jobs, versions
 from gallery.services.maintenance import maintain
 from mlcore.errors import IndexFileError
+from mlcore.i18n import Message
 from mlcore.progress import NoProgress
 from tests.encoders import COLOURS, ColourEncoder
+from tests.index_files import folder_of
 from tests.pictures_of_colours import add_picture, colour_jpeg, index_everything, run
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +53,7 @@ def test_a_picture_that_cannot_be_read_is_noted_and_left_alone_after_three_failu
         failure = Failure.objects.get()
         assert failure.image == lost
         assert failure.attempts == attempt
-        assert "No such file" in failure.reason
+        assert "No such file" in str(failure.reason)
     assert run(Job.Kind.EMBED).result == {"embedded": 0, "failed": 0, "model": "colours"}
     assert ImageEmbedding.objects.get().image == good
 
@@ -76,7 +79,7 @@ def test_an_index_is_built_beside_and_made_live(indexed: dict[str, Image]) -> No
     assert live is not None
     assert live.count == len(indexed)
     assert live.manifest["fingerprint"] == live.model_version.fingerprint
-    assert (live.path / "manifest.json").is_file()
+    assert (folder_of(live) / "manifest.json").is_file()
     add_picture("red", shade=20)
     index_everything()
     newer = IndexVersion.objects.active()
@@ -85,7 +88,7 @@ def test_an_index_is_built_beside_and_made_live(indexed: dict[str, Image]) -> No
     assert newer.count == len(indexed) + 1
     live.refresh_from_db()
     assert not live.is_active
-    assert live.path.is_dir()
+    assert folder_of(live).is_dir()
 
 
 def test_old_indexes_are_removed_but_never_the_live_one(
@@ -99,7 +102,7 @@ def test_old_indexes_are_removed_but_never_the_live_one(
     assert len(kept) == 2
     assert first not in kept
     folders = {path.name for path in Path(settings.INDEX_DIR).iterdir()}
-    assert folders == {version.directory for version in kept}
+    assert folders == {version.location for version in kept}
 
     versions.make_active(kept[-1])
     run_job_ids = [run(Job.Kind.INDEX).result["index"] for _ in range(1)]
@@ -117,7 +120,7 @@ def test_rolling_back_is_one_flip_and_a_damaged_index_is_not_taken(
     assert IndexVersion.objects.active() == first
 
     [second] = IndexVersion.objects.filter(is_active=False)
-    victim = second.path / "index.faiss"
+    victim = folder_of(second) / "index.faiss"
     damaged = bytearray(victim.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     victim.chmod(0o644)
@@ -136,23 +139,23 @@ def test_a_build_that_was_overtaken_steps_back(
     run(Job.Kind.INDEX)
     save = VectorIndex.save
 
-    def overtaken(index: VectorIndex, directory: Path) -> object:
+    def overtaken(index: VectorIndex, directory: Path, **named: Any) -> object:
         versions.make_active(first)
-        return save(index, directory)
+        return save(index, directory, **named)
 
     monkeypatch.setattr(VectorIndex, "save", overtaken)
     before = IndexVersion.objects.count()
     assert run(Job.Kind.INDEX).result == {"superseded": True}
     assert IndexVersion.objects.active() == first
     assert IndexVersion.objects.count() == before
-    assert len(list(first.path.parent.iterdir())) == before
+    assert len(list(folder_of(first).parent.iterdir())) == before
 
 
 def test_nothing_embedded_is_said_in_words(colours: ColourEncoder) -> None:
     job = jobs.run_here(Job.Kind.INDEX, {}, watcher=NoProgress())
     assert job.status == Job.Status.FAILED
     assert not job.is_defect
-    assert "no vectors" in job.error
+    assert "no vectors" in str(job.error)
 
 
 class TestMaintenance:
@@ -184,6 +187,6 @@ class TestMaintenance:
 
     def test_after_a_failure_a_person_looks_first(self, colours: ColourEncoder) -> None:
         add_picture("red")
-        Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error="no model")
+        Job.objects.create(kind=Job.Kind.EMBED, status=Job.Status.FAILED, error=Message("no model"))
         maintain()
         assert self.kinds() == ["embed"]

@@ -1,14 +1,18 @@
 """Bytes to pictures: duplicates, captions, files, refusals."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Caption, Image
-from gallery.services.images import delete_images, set_captions
-from gallery.uploads import Destination, Incoming, admit
+from gallery.services.images import add_uploads, delete_images, ingest_files, set_captions
+from gallery.uploads import ingest as ingesting
+from gallery.uploads.ingest import Destination, UploadItem, in_batches, ingest
 from tests.pictures_of_colours import add_picture, colour_jpeg
 
 pytestmark = pytest.mark.django_db
@@ -39,10 +43,10 @@ def test_a_picture_gets_a_row_and_three_files(data_dir: Path) -> None:
 def test_the_same_bytes_are_stored_once_and_only_complete_what_is_there(data_dir: Path) -> None:
     first = add_picture("red", captions=("one",))
     files = stored_files(data_dir)
-    twin = Incoming("other name.jpg", colour_jpeg("red"), captions=("one", "two"), split="train")
-    [admission] = admit([twin], Destination())
-    assert admission.image == first
-    assert not admission.created
+    twin = UploadItem("other name.jpg", colour_jpeg("red"), captions=("one", "two"), split="train")
+    [result] = ingest([twin], Destination())
+    assert result.image == first
+    assert not result.created
     first.refresh_from_db()
     assert first.title == "red-0"
     assert first.split == "train"
@@ -52,25 +56,25 @@ def test_the_same_bytes_are_stored_once_and_only_complete_what_is_there(data_dir
 
 def test_twins_in_one_batch_are_one_picture() -> None:
     data = colour_jpeg("blue")
-    first, second = admit([Incoming("a.jpg", data), Incoming("b.jpg", data)], Destination())
+    first, second = ingest([UploadItem("a.jpg", data), UploadItem("b.jpg", data)], Destination())
     assert first.image == second.image
     assert (first.created, second.created) == (True, False)
 
 
 def test_a_broken_file_is_named_and_the_rest_goes_in() -> None:
-    good, broken, alien = admit(
+    good, broken, alien = ingest(
         [
-            Incoming("good.jpg", colour_jpeg("red")),
-            Incoming("broken.jpg", colour_jpeg("green", size=(200, 200))[:-400]),
-            Incoming("letter.pdf", b"%PDF-1.7 dear sirs"),
+            UploadItem("good.jpg", colour_jpeg("red")),
+            UploadItem("broken.jpg", colour_jpeg("green", size=(200, 200))[:-400]),
+            UploadItem("letter.pdf", b"%PDF-1.7 dear sirs"),
         ],
         Destination(),
     )
     assert good.image is not None
     assert broken.image is None
-    assert broken.error.startswith("broken.jpg: ")
+    assert str(broken.error).startswith("broken.jpg: ")
     assert alien.image is None
-    assert "letter.pdf" in alien.error
+    assert "letter.pdf" in str(alien.error)
     assert Image.objects.count() == 1
 
 
@@ -110,3 +114,44 @@ def test_a_file_appears_whole_or_not_at_all(data_dir: Path) -> None:
     with pytest.raises(OSError, match="line went dead"):
         default_storage.save("originals/aa/file.jpg", Breaking(b""))
     assert stored_files(data_dir) == set()
+
+
+class TestBatches:
+    """Files that are sent together are taken in together, up to what memory allows."""
+
+    def files(self) -> list[SimpleUploadedFile]:
+        return [SimpleUploadedFile(f"{c}.jpg", colour_jpeg(c)) for c in ("red", "blue", "green")]
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(("batch", "transactions"), [(64, 1), (2, 2), (1, 3)])
+    def test_a_batch_is_one_transaction(
+        self, batch: int, transactions: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ingesting, "BATCH_FILES", batch)
+        with CaptureQueriesContext(connection) as asked:
+            results = ingest_files(self.files(), Destination())
+        assert [result.created for result in results] == [True, True, True]
+        begun = [query for query in asked if query["sql"].startswith("BEGIN")]
+        assert len(begun) == transactions
+
+    def test_what_is_known_is_asked_for_once(self) -> None:
+        with CaptureQueriesContext(connection) as asked:
+            results, _job = add_uploads(self.files(), Destination())
+        digests = [result.image.sha256 for result in results if result.image]
+        [known] = [query["sql"] for query in asked if '"sha256" IN' in query["sql"]]
+        assert all(digest in known for digest in digests)
+        assert len(digests) == 3
+
+    def test_a_batch_ends_at_its_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ingesting, "BATCH_BYTES", 5)
+        read = []
+
+        def items() -> Iterator[UploadItem]:
+            for number in range(5):
+                read.append(number)
+                yield UploadItem(str(number), b"123")
+
+        batches = in_batches(items())
+        assert [item.name for item in next(batches)] == ["0", "1"]
+        assert read == [0, 1]
+        assert [len(batch) for batch in batches] == [2, 1]

@@ -18,6 +18,7 @@ class OneHot:
     fingerprint = "1" * 64
     image_fingerprint = "1" * 64
     image_size = 16
+    languages: Sequence[str] = ()
     runtime = "numpy"
 
     def __init__(self, dim: int) -> None:
@@ -32,6 +33,9 @@ class OneHot:
 
     def is_truncated(self, text: str) -> bool:
         return False
+
+    def unknown_share(self, text: str) -> float:
+        return 0.0
 
     def _row(self, level: int) -> FloatMatrix:
         row = np.zeros(self.dim, dtype=np.float32)

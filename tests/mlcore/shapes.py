@@ -18,10 +18,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from mlcore.datasets import CaptionDataset, CaptionedImage
-from mlcore.encoder import load_encoder
+from mlcore.encoders import load_encoder
 from mlcore.evaluation import EvalConfig, evaluate_retrieval
 from mlcore.progress import NoProgress, ProgressBar
 from mlcore.training import TrainConfig, TrainResult, fine_tune
+from tests.encoders import IN_TORCH
 from tests.mlcore.clip_factory import make_clip
 
 COLOURS = {
@@ -137,7 +138,7 @@ def learn(
 
 def first_found(model: Path, data: CaptionDataset) -> float:
     """Share of captions whose picture comes first among all of the dataset."""
-    metrics = evaluate_retrieval(load_encoder(model), data, EvalConfig(ks=(1,)))
+    metrics = evaluate_retrieval(load_encoder(model, options=IN_TORCH), data, EvalConfig(ks=(1,)))
     return metrics.text_to_image.hit_rate[1]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mlcore.checkpoints import (
+from mlcore.encoders.checkpoints import (
     Checkpoint,
     is_checkpoint,
     save_checkpoint,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gallery.models.image import Colour
-from mlcore.colours import COLOUR_NAMES, dominant_colour
+from mlcore.imaging.colours import COLOUR_NAMES, dominant_colour
 from tests import pictures
 
 NAMED = {

@@ -13,9 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-import mlcore.compiled
-from mlcore.compiled import CompiledNetwork, Traceable, keep_networks, load_networks
-from mlcore.runtime import multiplies_bytes
+import mlcore.encoders.openvino.compiled
+from mlcore.encoders.openvino.compiled import (
+    CompiledNetwork,
+    Traceable,
+    keep_networks,
+    load_networks,
+)
+from mlcore.encoders.runtime import multiplies_bytes
 
 
 def network() -> Traceable:
@@ -81,7 +86,7 @@ def test_threads_do_not_mix_their_answers(kept: Path) -> None:
 def test_loading_needs_no_torch(kept: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from mlcore.compiled import load_networks\n"
+        "from mlcore.encoders.openvino.compiled import load_networks\n"
         "networks, about = load_networks(Path(sys.argv[1]), floats='float32')\n"
         "assert networks['head'](np.zeros((1, 8), np.float32))[0].shape == (1, 4)\n"
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
@@ -147,7 +152,7 @@ class TestEightBits:
     def test_they_are_left_where_vectors_would_turn(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mlcore.compiled, "LEAST_COSINE", 0.9999999)
+        monkeypatch.setattr(mlcore.encoders.openvino.compiled, "LEAST_COSINE", 0.9999999)
         caplog.set_level("INFO")
         found, right, in_eight_bits = self.kept(tmp_path / "kept")
         assert not in_eight_bits

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import pytest
 from PIL import Image
 
 from mlcore.__main__ import main
-from mlcore.compiled_encoder import CompiledEncoder
-from mlcore.config import FloatMatrix
-from mlcore.encoder import Encoder, compile_model, load_encoder
+from mlcore.commands.common import runtime_options
+from mlcore.config import FloatMatrix, RuntimeOptions
+from mlcore.encoders import Encoder, compile_model, load_encoder
+from mlcore.encoders.batches import by_length
+from mlcore.encoders.openvino.encoder import CompiledEncoder
+from mlcore.encoders.runtime import choose_library, multiplies_bytes, processor_precision
 from mlcore.errors import ModelUnavailableError
-from mlcore.runtime import by_length, choose_library, multiplies_bytes, processor_precision
+from tests.encoders import EXACT
 from tests.mlcore.clip_factory import make_clip
 
 TEXTS = [
@@ -45,8 +49,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pair(clip: Path) -> tuple[Encoder, Encoder]:
     compile_model(clip)  # here, where torch is loaded, in less time than in a process of its own
-    ours = load_encoder(clip, precision="float32", library="openvino")
-    return ours, load_encoder(clip, precision="float32", library="torch", device="cpu")
+    ours = load_encoder(clip, options=RuntimeOptions(precision="float32", library="openvino"))
+    return ours, load_encoder(
+        clip, options=RuntimeOptions(precision="float32", library="torch", device="cpu")
+    )
 
 
 class TestClip:
@@ -54,6 +60,7 @@ class TestClip:
         ours, _ = pair
         assert isinstance(ours, CompiledEncoder)
         assert ours.runtime == "OpenVINO float32 on cpu"
+        assert ours.unknown_share("🐕") == 0, "it spells everything in bytes"
 
     def test_is_the_same_model(self, pair: tuple[Encoder, Encoder]) -> None:
         ours, torch = pair
@@ -82,8 +89,10 @@ class TestClip:
     def test_a_configuration_that_names_another_end_changes_nothing(self, tmp_path: Path) -> None:
         early = make_clip(tmp_path / "early", text={"eos_token_id": 2})
         compile_model(early)
-        ours = load_encoder(early, precision="float32", library="openvino").encode_texts(TEXTS)
-        torch = load_encoder(early, precision="float32", library="torch").encode_texts(TEXTS)
+        ours = load_encoder(
+            early, options=RuntimeOptions(precision="float32", library="openvino")
+        ).encode_texts(TEXTS)
+        torch = load_encoder(early, options=EXACT).encode_texts(TEXTS)
         assert (ours * torch).sum(1).min() > 0.9999
 
     def test_nothing_is_no_vector(self, pair: tuple[Encoder, Encoder]) -> None:
@@ -101,8 +110,9 @@ class TestClip:
 class TestKeeping:
     def test_a_second_load_needs_no_torch(self, pair: tuple[Encoder, Encoder], clip: Path) -> None:
         program = (
-            "import sys; from mlcore.encoder import load_encoder\n"
-            "encoder = load_encoder(sys.argv[1], precision='float32', library='openvino')\n"
+            "import sys; from mlcore.encoders import *\n"
+            "options = RuntimeOptions(library='openvino', precision='float32')\n"
+            "encoder = load_encoder(sys.argv[1], options=options)\n"
             "print(encoder.encode_texts(['a dog']).shape[1])\n"
             "print({'torch', 'transformers'} & set(sys.modules) or 'light')"
         )
@@ -117,14 +127,14 @@ class TestKeeping:
         assert str(folder) in capsys.readouterr().out
         [kept] = (folder / ".compiled").iterdir()
         before = (kept / "text.bin").stat()
-        load_encoder(folder, library="openvino")
+        load_encoder(folder, options=RuntimeOptions(library="openvino"))
         assert (kept / "text.bin").stat() == before
 
     def test_a_model_that_cannot_be_compiled_says_why(self, tmp_path: Path) -> None:
         folder = make_clip(tmp_path / "new", seed=8)
         (folder / "tokenizer.json").write_text("{}")
         with pytest.raises(ModelUnavailableError, match=r"cannot be compiled: .*tokenizer"):
-            load_encoder(folder, library="openvino")
+            load_encoder(folder, options=RuntimeOptions(library="openvino"))
 
     def test_a_folder_that_cannot_be_written_to_is_left_alone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,7 +144,7 @@ class TestKeeping:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         before = sorted(folder.iterdir())
         compile_model(folder)
-        encoder = load_encoder(folder, library="openvino")
+        encoder = load_encoder(folder, options=RuntimeOptions(library="openvino"))
         assert encoder.encode_texts(["a dog"]).shape == (1, 24)
         assert sorted(folder.iterdir()) == before
         assert list((tmp_path / "cache" / "contextvision").iterdir())
@@ -146,15 +156,15 @@ class TestKeeping:
         other = make_clip(tmp_path / "b", seed=2)
         shutil.copytree(clip / ".compiled", other / ".compiled")
         program = (
-            "import sys; from mlcore.encoder import load_encoder\n"
-            "load_encoder(sys.argv[1], library='openvino')\n"
+            "import sys; from mlcore.encoders import *\n"
+            "load_encoder(sys.argv[1], options=RuntimeOptions(library='openvino'))\n"
             "print({'torch', 'transformers'} & set(sys.modules) or 'light')"
         )
         done = subprocess.run(
             [sys.executable, "-c", program, str(other)], capture_output=True, text=True, check=True
         )
         assert done.stdout.split() == ["light"]  # also the first time
-        second = load_encoder(other, library="openvino")
+        second = load_encoder(other, options=RuntimeOptions(library="openvino"))
         assert second.fingerprint != first.fingerprint
         cosine = (first.encode_texts(["a dog"]) * second.encode_texts(["a dog"])).sum()
         assert abs(cosine) < 0.99
@@ -162,37 +172,35 @@ class TestKeeping:
 
 def test_the_starter_keeps_its_vectors() -> None:
     compile_model("starter")
-    ours = load_encoder("starter", library="openvino", precision="float32")
-    torch = load_encoder("starter", library="torch", precision="float32", device="cpu")
+    ours = load_encoder("starter", options=RuntimeOptions(library="openvino", precision="float32"))
+    torch = load_encoder(
+        "starter", options=RuntimeOptions(library="torch", precision="float32", device="cpu")
+    )
     assert ours.fingerprint == torch.fingerprint
+    assert ours.languages == torch.languages == ("en",)
+    for text in ("two dogs", "dog 🐕", "🐕", ""):
+        assert ours.unknown_share(text) == torch.unknown_share(text)
+    assert ours.unknown_share("dog 🐕") == 0.5
     shown = pictures(6)
     assert (ours.encode_images(shown) * torch.encode_images(shown)).sum(1).min() > 0.9995
     assert (ours.encode_texts(TEXTS) * torch.encode_texts(TEXTS)).sum(1).min() > 0.9999
 
 
 class TestChoice:
-    def test_a_processor_runs_openvino(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("CONTEXTVISION_RUNTIME", raising=False)
-        assert choose_library("cpu") == "openvino"
-        assert choose_library("cuda") == "torch"
+    def test_a_processor_runs_openvino(self) -> None:
+        assert choose_library(RuntimeOptions(device="cpu")) == "openvino"
+        assert choose_library(RuntimeOptions(device="cuda")) == "torch"
 
     def test_a_machine_without_openvino_runs_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("CONTEXTVISION_RUNTIME", raising=False)
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-        assert choose_library("cpu") == "torch"
-        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "openvino")
+        assert choose_library(RuntimeOptions(device="cpu")) == "torch"
         with pytest.raises(ModelUnavailableError, match="not installed"):
-            choose_library("cpu")
+            choose_library(RuntimeOptions(device="cpu", library="openvino"))
 
-    def test_a_person_may_fix_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "torch")
-        assert choose_library("cpu") == "torch"
-        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "openvino")
+    def test_a_person_may_fix_it(self) -> None:
+        assert choose_library(RuntimeOptions(device="cpu", library="torch")) == "torch"
         with pytest.raises(ModelUnavailableError, match="does not run on 'cuda'"):
-            choose_library("cuda")
-        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "tensorrt")
-        with pytest.raises(ModelUnavailableError, match="auto, openvino and torch"):
-            choose_library("cpu")
+            choose_library(RuntimeOptions(device="cuda", library="openvino"))
 
     def test_the_processor_is_judged_as_torch_judges_it(self) -> None:
         import torch
@@ -201,36 +209,48 @@ class TestChoice:
         named = any(capable.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
         assert processor_precision() == ("bfloat16" if named else "float32")
 
-    def test_a_precision_may_be_fixed(
-        self, clip: Path, pair: tuple[Encoder, Encoder], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("CONTEXTVISION_PRECISION", "float32")
-        assert load_encoder(clip, library="openvino").runtime == "OpenVINO float32 on cpu"
-        assert load_encoder(clip, library="torch").runtime == "torch float32 on cpu"
-        monkeypatch.setenv("CONTEXTVISION_PRECISION", "int8")
+    def test_a_precision_may_be_fixed(self, clip: Path, pair: tuple[Encoder, Encoder]) -> None:
+        in_openvino = RuntimeOptions(library="openvino", precision="float32")
+        assert load_encoder(clip, options=in_openvino).runtime == "OpenVINO float32 on cpu"
+        assert load_encoder(clip, options=EXACT).runtime == "torch float32 on cpu"
         with pytest.raises(ModelUnavailableError, match="int8 needs OpenVINO"):
-            load_encoder(clip, library="torch")
+            load_encoder(clip, options=RuntimeOptions(library="torch", precision="int8"))
+
+    def test_a_command_reads_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "torch")
+        monkeypatch.setenv("CONTEXTVISION_PRECISION", "float32")
+        monkeypatch.setenv("CONTEXTVISION_DEVICE", "cpu")
+        nothing = Namespace(device=None, runtime=None, precision=None)
+        assert runtime_options(nothing) == EXACT
+        said = Namespace(device="cuda", runtime="openvino", precision="int8")
+        assert runtime_options(said) == RuntimeOptions("cuda", "openvino", "int8")
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "tensorrt")
+        with pytest.raises(ModelUnavailableError, match="auto, openvino, torch"):
+            runtime_options(nothing)
+        monkeypatch.setenv("CONTEXTVISION_RUNTIME", "")
         monkeypatch.setenv("CONTEXTVISION_PRECISION", "int4")
         with pytest.raises(ModelUnavailableError, match="auto, float32, bfloat16, int8"):
-            load_encoder(clip)
+            runtime_options(nothing)
 
     @pytest.mark.skipif(multiplies_bytes(), reason="this processor has instructions for int8")
     def test_no_int8_without_instructions_for_it(
         self, clip: Path, pair: tuple[Encoder, Encoder]
     ) -> None:
         with pytest.raises(ModelUnavailableError, match="no instructions for int8"):
-            load_encoder(clip, library="openvino", precision="int8")
+            load_encoder(clip, options=RuntimeOptions(library="openvino", precision="int8"))
 
 
 @pytest.mark.skipif(not multiplies_bytes(), reason="this processor has no instructions for int8")
 def test_pictures_are_encoded_in_eight_bits_and_words_are_not(tmp_path: Path) -> None:
     folder = make_clip(tmp_path / "wide", dim=64, vision={"hidden_size": 128}, spread=0.08)
     compile_model(folder)
-    ours = load_encoder(folder, library="openvino")
+    ours = load_encoder(folder, options=RuntimeOptions(library="openvino"))
     assert ours.runtime == f"OpenVINO int8 and {processor_precision()} on cpu"
-    exact = load_encoder(folder, library="openvino", precision="float32")
+    exact = load_encoder(folder, options=RuntimeOptions(library="openvino", precision="float32"))
     assert exact.runtime == "OpenVINO float32 on cpu"
-    plain = load_encoder(folder, library="openvino", precision=processor_precision())
+    plain = load_encoder(
+        folder, options=RuntimeOptions(library="openvino", precision=processor_precision())
+    )
     shown = pictures(9)
     seen = (ours.encode_images(shown) * exact.encode_images(shown)).sum(1)
     assert 0.999 < seen.min() < 0.999999

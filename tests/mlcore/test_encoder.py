@@ -19,9 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlcore.checkpoints import write_checkpoint
-from mlcore.encoder import IMAGE_BATCH, TEXT_BATCH, ClipEncoder, Encoder, load_encoder
+from mlcore.config import RuntimeOptions
+from mlcore.encoders import Encoder, load_encoder
+from mlcore.encoders.checkpoints import write_checkpoint
+from mlcore.encoders.clip import IMAGE_BATCH, TEXT_BATCH, ClipEncoder
 from mlcore.errors import CheckpointError, ModelUnavailableError
+from tests.encoders import EXACT, IN_TORCH
 from tests.mlcore.clip_factory import make_clip
 
 TEXTS = ["a dog", "two cats", "", "ünïcode ☃", "one that is much longer than all of the others"]
@@ -42,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder: Path) -> Encoder:
-    return load_encoder(folder, precision="float32")
+    return load_encoder(folder, options=EXACT)
 
 
 def test_rows_are_unit_float32_and_in_order(encoder: Encoder) -> None:
@@ -89,7 +92,7 @@ def test_text_of_a_checkpoint_with_the_old_end_token_is_pooled_alike(
     config["text_config"]["eos_token_id"] = 2  # as published before transformers 4.31
     (old / "config.json").write_text(json.dumps(config))
 
-    again = load_encoder(old, precision="float32").encode_texts(TEXTS)
+    again = load_encoder(old, options=EXACT).encode_texts(TEXTS)
 
     np.testing.assert_allclose(again, encoder.encode_texts(TEXTS), atol=1e-6)
 
@@ -136,7 +139,7 @@ def test_a_very_thin_picture_costs_no_more(encoder: Encoder) -> None:
 
 
 def test_bfloat16_agrees_with_float32(folder: Path, encoder: Encoder) -> None:
-    half = load_encoder(folder, precision="bfloat16")
+    half = load_encoder(folder, options=RuntimeOptions(precision="bfloat16", library="torch"))
 
     assert half.fingerprint == encoder.fingerprint
     assert half.runtime == "torch bfloat16 on cpu"
@@ -176,9 +179,9 @@ def test_many_threads_get_the_answers_of_one(encoder: Encoder) -> None:
 def test_the_fingerprint_follows_weights_configuration_and_preprocessing(
     folder: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
-    assert load_encoder(str(folder)).fingerprint == encoder.fingerprint
+    assert load_encoder(str(folder), options=IN_TORCH).fingerprint == encoder.fingerprint
     same = shutil.copytree(folder, tmp_path / "same")
-    assert load_encoder(same).fingerprint == encoder.fingerprint
+    assert load_encoder(same, options=IN_TORCH).fingerprint == encoder.fingerprint
 
     other_weights = make_clip(tmp_path / "weights", seed=1)
     other_mean = shutil.copytree(folder, tmp_path / "mean")
@@ -190,7 +193,10 @@ def test_the_fingerprint_follows_weights_configuration_and_preprocessing(
     config["vision_config"]["layer_norm_eps"] = 1e-3
     (other_config / "config.json").write_text(json.dumps(config))
 
-    prints = {load_encoder(one).fingerprint for one in (other_weights, other_mean, other_config)}
+    prints = {
+        load_encoder(one, options=IN_TORCH).fingerprint
+        for one in (other_weights, other_mean, other_config)
+    }
     assert len(prints | {encoder.fingerprint}) == 4
 
 
@@ -199,7 +205,7 @@ def test_a_damaged_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
         shutil.copytree(folder, place, dirs_exist_ok=True)
 
     stored = write_checkpoint(tmp_path / "stored", kind="clip", write=write).directory
-    assert load_encoder(stored).dim == 24
+    assert load_encoder(stored, options=IN_TORCH).dim == 24
 
     weights = stored / "model.safetensors"
     damaged = bytearray(weights.read_bytes())
@@ -207,7 +213,7 @@ def test_a_damaged_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
     weights.write_bytes(damaged)
 
     with pytest.raises(CheckpointError, match="damaged"):
-        load_encoder(stored)
+        load_encoder(stored, options=IN_TORCH)
 
 
 def test_weights_that_give_no_numbers_are_named_and_give_no_vectors(
@@ -221,7 +227,7 @@ def test_weights_that_give_no_numbers_are_named_and_give_no_vectors(
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
 
     with pytest.raises(ModelUnavailableError, match="not finite"):
-        load_encoder(broken).encode_images(photographs(1))
+        load_encoder(broken, options=IN_TORCH).encode_images(photographs(1))
 
 
 def _remove(name: str, folder: Path) -> None:
@@ -256,7 +262,7 @@ def _pickle_instead(folder: Path) -> None:
     [
         (partial(_remove, "config.json"), "no config.json"),
         (partial(_rewrite, "config.json", "{"), "cannot be read as JSON"),
-        (partial(_rewrite, "config.json", '{"model_type": "bert"}'), "not CLIP"),
+        (partial(_rewrite, "config.json", '{"model_type": "bert"}'), "of the type 'bert'"),
         (partial(_remove, "model.safetensors"), "convert them to safetensors"),
         (_pickle_instead, "convert them to safetensors"),
         (_truncate, "get the whole checkpoint again"),
@@ -271,7 +277,7 @@ def test_a_folder_that_is_no_whole_clip_is_refused_in_a_sentence(
     harm(copy)
 
     with pytest.raises(ModelUnavailableError, match=words) as caught:
-        load_encoder(copy)
+        load_encoder(copy, options=IN_TORCH)
     assert "\n" not in str(caught.value)
     assert str(copy) in str(caught.value)
 
@@ -282,13 +288,13 @@ def test_a_folder_that_is_no_whole_clip_is_refused_in_a_sentence(
 )
 def test_a_reference_to_nothing_is_refused_without_the_network(reference: str | Path) -> None:
     with pytest.raises(ModelUnavailableError):
-        load_encoder(reference)
+        load_encoder(reference, options=IN_TORCH)
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", "cuda:x", "mps:1", ""])
 def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> None:
     with pytest.raises(ModelUnavailableError, match="not present"):
-        load_encoder(folder, device=device)
+        load_encoder(folder, options=RuntimeOptions(device=device, library="torch"))
 
 
 @pytest.mark.timeout(120)
@@ -306,7 +312,7 @@ def test_vit_b_32_at_its_true_size(tmp_path: Path) -> None:
         },
     )  # fmt: skip
 
-    encoder = load_encoder(big)
+    encoder = load_encoder(big, options=IN_TORCH)
 
     assert (encoder.dim, encoder.image_size) == (512, 224)
     assert encoder.encode_texts(["a photograph of two dogs"]).shape == (1, 512)
@@ -415,10 +421,11 @@ def load_elsewhere(reference: str, cache: Path, **environment: str) -> str:
     """Load a model in a process of its own; return its fingerprint, or "refused: " and why."""
     script = (
         "import sys\n"
-        "from mlcore.encoder import load_encoder\n"
+        "from mlcore.encoders import RuntimeOptions, load_encoder\n"
         "from mlcore.errors import ModelUnavailableError\n"
         "try:\n"
-        "    print(load_encoder(sys.argv[1]).fingerprint)\n"
+        "    options = RuntimeOptions(library='torch')\n"
+        "    print(load_encoder(sys.argv[1], options=options).fingerprint)\n"
         "except ModelUnavailableError as error:\n"
         "    print('refused:', error)\n"
     )

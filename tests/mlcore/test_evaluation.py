@@ -143,6 +143,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
         (one, none, [[0]], (1,)),
         (one, one, [[]], (1,)),
         (one, one, [], (1,)),
+        (one, one, [[0, 0]], (1,)),
         (one, one, [[0]], (0,)),
         (one, one, [[0]], ()),
     ):

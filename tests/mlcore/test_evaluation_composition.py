@@ -5,8 +5,8 @@ import pytest
 from mlcore.datasets import CaptionDataset
 from mlcore.errors import DatasetError
 from mlcore.evaluation import CompositionResult, EvalConfig, evaluate_composition
+from mlcore.evaluation.caption_changes import wrong_captions
 from mlcore.evaluation.protocols import evaluate_retrieval
-from mlcore.rewording import wrong_captions
 from tests.mlcore.grey_pictures import Scoring, grey
 
 CAPTIONS = ["A dog chases a cat", "Two red balls", "a boy"]

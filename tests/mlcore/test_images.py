@@ -15,19 +15,18 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageChops, ImageOps
 
-from mlcore import images
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
-from mlcore.images import (
+from mlcore.imaging.decode import (
     DecodedImage,
     decode_image,
-    look_of,
-    make_rendition,
-    make_renditions,
     square,
 )
+from mlcore.imaging.formats import ACCEPTED
+from mlcore.imaging.renditions import make_placeholder, make_rendition, make_renditions
+from mlcore.metadata.photo import PhotoMetadata
 from tests import pictures
-from tests.fuzz.images import damaged_files, is_heic
+from tests.fuzz.images import damaged_files, is_for_limited_process
 
 Pixel = tuple[int, int, int]
 QUADRANTS = (pictures.RED, pictures.GREEN, pictures.BLUE, pictures.YELLOW)
@@ -42,7 +41,7 @@ def rejection(data: bytes, **options: object) -> str:
         decode(data, **options)
     assert caught.value.name == "a picture"
     assert str(caught.value) == f"a picture: {caught.value.reason}"
-    return caught.value.reason
+    return str(caught.value.reason)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -70,7 +69,7 @@ def test_every_format_gives_the_same_picture(kind: str) -> None:
     assert (decoded.width, decoded.height) == decoded.image.size == pictures.SIZE
     assert decoded.image.mode == "RGB"
     assert decoded.image.info == {}
-    assert (decoded.description, decoded.taken_at) == (None, None)
+    assert decoded.metadata == PhotoMetadata()
     assert_close(centres(decoded.image), QUADRANTS, within=3)
 
 
@@ -217,9 +216,9 @@ def test_a_long_animation_costs_one_frame() -> None:
         frame, "GIF", save_all=True, duration=20, optimize=False,
         append_images=[Image.new("L", (2000, 2000), shade) for shade in range(25)],
     )  # fmt: skip
-    started = time.perf_counter()
+    started = time.process_time()
     decoded = decode(data)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert decoded.image.getpixel((1000, 1000)) == (200, 200, 200)
 
 
@@ -229,26 +228,25 @@ def test_a_long_animation_costs_one_frame() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (lambda: pictures.png_claiming(20_000, 20_000), "50 million pixels"),
+        (lambda: pictures.png_claiming(20_000, 20_000), "64 million pixels"),
         (lambda: pictures.png_claiming(13_000, 13_000), "13,000 x 13,000 pixels: more than"),
-        (pictures.one_bit_bomb, "50 million pixels"),
+        (pictures.one_bit_bomb, "64 million pixels"),
         (lambda: pictures.png_claiming(1, 30_000), "each side must have at least 16 pixels"),
         (lambda: pictures.png_claiming(16, 30_000), "at most 20 times the other"),
         (lambda: pictures.png_claiming(30_000, 16), "at most 20 times the other"),
         (lambda: pictures.png_claiming(15, 15), "15 x 15 pixels"),
-        (pictures.text_bomb_png, "damaged"),
     ],
-    ids=["20k", "13k", "1-bit 20k", "1 px", "thin", "flat", "tiny", "text"],
+    ids=["20k", "13k", "1-bit 20k", "1 px", "thin", "flat", "tiny"],
 )
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_bombs_are_refused_without_decoding(data: Callable[[], bytes], reason: str) -> None:
     content = data()
     decode(pictures.png())  # whatever is loaded on first use
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         assert reason in rejection(content)
-        assert time.perf_counter() - started < 0.1
+        assert time.process_time() - started < 0.1
         assert tracemalloc.get_traced_memory()[1] < 5_000_000 + 2 * len(content)
     finally:
         tracemalloc.stop()
@@ -301,14 +299,14 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_files_are_refused(name: str) -> None:
     reason = rejection(OTHERS[name])
-    assert reason.endswith(("send JPEG, PNG, WebP, GIF, AVIF, HEIC.", "the file is empty."))
+    assert reason.endswith(("send JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF.", "the file is empty."))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_other_format_that_pillow_writes_is_refused() -> None:
     """In each that it can write; none of them is opened."""
     Image.init()
-    accepted = {"JPEG", "PNG", "WEBP", "GIF", "AVIF", "MPO", "HEIF"}
+    accepted = {"JPEG", "PNG", "WEBP", "GIF", "AVIF", "MPO", "HEIF", "TIFF"}
     tried = set()
     for kind in sorted(set(Image.SAVE) - accepted):
         for mode in ("RGB", "L", "1", "P", "F"):
@@ -319,13 +317,13 @@ def test_every_other_format_that_pillow_writes_is_refused() -> None:
             assert "send JPEG" in rejection(data), kind
             tried.add(kind)
             break
-    assert {"TIFF", "BMP", "ICO", "EPS", "PDF", "JPEG2000", "TGA", "PPM", "ICNS", "DDS"} <= tried
+    assert {"BMP", "ICO", "EPS", "PDF", "JPEG2000", "TGA", "PPM", "ICNS", "DDS"} <= tried
 
 
 def test_the_name_of_a_file_decides_nothing() -> None:
-    tiff = pictures.encode(pictures.quadrants(), "TIFF")
-    with pytest.raises(ImageRejectedError, match=r"^holiday.jpg: this is a TIFF"):
-        decode_image(tiff, name="holiday.jpg")
+    bmp = pictures.encode(pictures.quadrants(), "BMP")
+    with pytest.raises(ImageRejectedError, match=r"^holiday.jpg: this is a BMP"):
+        decode_image(bmp, name="holiday.jpg")
     assert decode_image(pictures.jpeg(), name="holiday.png").format == "JPEG"
 
 
@@ -342,8 +340,8 @@ def test_only_rejections_come_out_of_damaged_files() -> None:
     outcomes = {"decoded": 0, "refused": 0}
     slowest = 0.0
     for name, data in damaged_files(3_000, random_one):
-        if is_heic(name):
-            continue  # its library can crash; see the test of that in test_decoding.py
+        if is_for_limited_process(name):
+            continue  # its library can crash; see the test of that in test_sandbox.py
         started = time.perf_counter()
         try:
             decode(data)
@@ -362,24 +360,31 @@ def test_only_rejections_come_out_of_damaged_files() -> None:
 def test_descriptions_in_their_order() -> None:
     described = pictures.described_jpeg
     all_three = described(iptc=b"From IPTC", xmp="From XMP", exif="From EXIF")
-    assert decode(all_three).description == "From IPTC"
-    assert decode(described(xmp="From XMP", exif="From EXIF")).description == "From XMP"
-    assert decode(described(exif="From EXIF")).description == "From EXIF"
-    assert decode(described(iptc=b" ", xmp=" ", exif="From EXIF")).description == "From EXIF"
+    assert decode(all_three).metadata.description == "From IPTC"
+    assert decode(described(xmp="From XMP", exif="From EXIF")).metadata.description == "From XMP"
+    assert decode(described(exif="From EXIF")).metadata.description == "From EXIF"
+    assert (
+        decode(described(iptc=b" ", xmp=" ", exif="From EXIF")).metadata.description == "From EXIF"
+    )
 
 
 def test_descriptions_are_read_as_utf8_and_tidied() -> None:
     described = pictures.described_jpeg
-    assert decode(described(exif="Café".encode())).description == "Café"
-    assert decode(described(iptc="Zürich  am\tSee\n".encode())).description == "Zürich am See"
-    assert decode(described(iptc="Zürich".encode("latin-1"))).description == "Zürich"
-    assert decode(described(xmp="Tom &amp; Jerry \u202eback")).description == "Tom & Jerry back"
-    assert decode(described(xmp="x" * 5000)).description == "x" * 2000
+    assert decode(described(exif="Café".encode())).metadata.description == "Café"
+    assert (
+        decode(described(iptc="Zürich  am\tSee\n".encode())).metadata.description == "Zürich am See"
+    )
+    assert decode(described(iptc="Zürich".encode("latin-1"))).metadata.description == "Zürich"
+    assert (
+        decode(described(xmp="Tom &amp; Jerry \u202eback")).metadata.description
+        == "Tom & Jerry back"
+    )
+    assert decode(described(xmp="x" * 9000)).metadata.description == "x" * 5000
 
 
 @pytest.mark.parametrize("noise", ["OLYMPUS DIGITAL CAMERA         ", "SONY DSC", "  "])
 def test_what_cameras_write_everywhere_is_no_description(noise: str) -> None:
-    assert decode(pictures.described_jpeg(exif=noise)).description is None
+    assert decode(pictures.described_jpeg(exif=noise)).metadata.description == ""
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
@@ -392,14 +397,14 @@ def test_descriptions_of_other_formats(kind: str) -> None:
         data = pictures.png(pnginfo=info)
     else:
         data = pictures.encode(pictures.quadrants(), kind, xmp=pictures.xmp_packet("From XMP"))
-    assert decode(data).description == "From XMP"
+    assert decode(data).metadata.description == "From XMP"
 
 
 def test_the_time_it_was_taken() -> None:
-    taken = decode(pictures.described_jpeg(taken_at="2019:05:03 10:11:12")).taken_at
+    taken = decode(pictures.described_jpeg(taken_at="2019:05:03 10:11:12")).metadata.taken_at
     assert taken == datetime(2019, 5, 3, 10, 11, 12)
-    for senseless in ("0000:00:00 00:00:00", "yesterday", "2019-05-03", ""):
-        assert decode(pictures.described_jpeg(taken_at=senseless)).taken_at is None
+    for senseless in ("0000:00:00 00:00:00", "yesterday", ""):
+        assert decode(pictures.described_jpeg(taken_at=senseless)).metadata.taken_at is None
 
 
 HOSTILE_XMP = {
@@ -413,7 +418,7 @@ HOSTILE_XMP = {
 @pytest.mark.parametrize("name", HOSTILE_XMP)
 def test_hostile_xmp_is_as_good_as_none(name: str) -> None:
     decoded = decode(pictures.described_jpeg(xmp=HOSTILE_XMP[name], exif="From EXIF"))
-    assert decoded.description == "From EXIF"
+    assert decoded.metadata.description == "From EXIF"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -469,9 +474,9 @@ def test_square_agrees_with_resizing_first() -> None:
 @pytest.mark.parametrize("size", [(320, 16), (16, 320)])
 def test_square_of_the_thinnest_picture_is_cheap(size: tuple[int, int]) -> None:
     image = decode(pictures.png(pictures.photo(0, size))).image
-    started = time.perf_counter()
+    started = time.process_time()
     assert square(image, 224).size == (224, 224)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_draft_keeps_twice_the_side_and_the_measures_of_the_file() -> None:
@@ -508,7 +513,7 @@ def test_draft_of_a_turned_photograph() -> None:
 def test_renditions_are_shrunk_and_never_enlarged(
     size: tuple[int, int], display: tuple[int, int], thumbnail: tuple[int, int]
 ) -> None:
-    renditions = make_renditions(decode(pictures.jpeg(pictures.photo(6, size))))
+    renditions = make_renditions(decode(pictures.jpeg(pictures.photo(6, size))).image)
     for data, expected in ((renditions.display, display), (renditions.thumbnail, thumbnail)):
         image = opened(data)
         assert (image.format, image.size) == ("WEBP", expected)
@@ -516,7 +521,7 @@ def test_renditions_are_shrunk_and_never_enlarged(
 
 def test_renditions_look_like_the_picture() -> None:
     decoded = decode(pictures.jpeg(pictures.photo(7, (1000, 700))))
-    renditions = make_renditions(decoded)
+    renditions = make_renditions(decoded.image)
     for data in (renditions.display, renditions.thumbnail):
         image = opened(data).convert("RGB")
         expected = decoded.image.resize(image.size, Image.Resampling.BICUBIC)
@@ -533,16 +538,17 @@ def test_a_rendition_of_any_size_and_kind(kind: Literal["webp", "avif"]) -> None
         assert np.asarray(ImageChops.difference(image.convert("RGB"), expected)).mean() < 4
 
 
-def test_a_look_is_a_colour_and_a_tiny_picture() -> None:
-    look = look_of(decode(pictures.jpeg(pictures.photo(9, (1000, 700)))).image)
-    assert opened(look.placeholder).size == (16, 11)
-    assert len(look.placeholder) < 200
-    assert look_of(Image.new("RGB", (30, 20), pictures.BLUE)).colour == "blue"
+def test_a_placeholder_is_a_colour_and_a_tiny_picture() -> None:
+    placeholder = make_placeholder(decode(pictures.jpeg(pictures.photo(9, (1000, 700)))).image)
+    assert opened(placeholder.webp).size == (16, 11)
+    assert len(placeholder.webp) < 200
+    blue = Image.new("RGB", (30, 20), pictures.BLUE)
+    assert make_placeholder(blue).dominant_colour == "blue"
 
 
 def test_renditions_are_the_same_each_time() -> None:
     data = pictures.jpeg(pictures.photo(8, (900, 700)))
-    assert make_renditions(decode(data)) == make_renditions(decode(data))
+    assert make_renditions(decode(data).image) == make_renditions(decode(data).image)
 
 
 MARKER = b"<script>alert('polyglot')</script>"
@@ -578,10 +584,10 @@ def test_nothing_but_pixels_is_served(name: str) -> None:
     data = polyglots()[name]
     assert MARKER in data or b"alert" in data
     decoded = decode(data)
-    renditions = make_renditions(decoded)
+    renditions = make_renditions(decoded.image)
     avif, placeholder = (
         make_rendition(decoded.image, 40, "avif"),
-        look_of(decoded.image).placeholder,
+        make_placeholder(decoded.image).webp,
     )
     for served in (renditions.display, renditions.thumbnail, avif, placeholder):
         assert b"alert" not in served
@@ -593,17 +599,17 @@ def test_nothing_but_pixels_is_served(name: str) -> None:
 def test_no_place_is_served() -> None:
     data = pictures.described_jpeg(gps=True, taken_at="2019:05:03 10:11:12")
     assert opened(data).getexif().get_ifd(ExifTags.IFD.GPSInfo)
-    served = opened(make_renditions(decode(data)).display)
+    served = opened(make_renditions(decode(data).image).display)
     assert dict(served.getexif()) == {}
 
 
 def test_the_decoder_is_light_and_knows_no_other_format() -> None:
     """Not even after a file that none of the formats could make anything of."""
     code = """
-import sys, mlcore.decoding, mlcore.layouts
+import sys, mlcore.imaging.sandbox, mlcore.layouts
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
-from mlcore.images import decode_image
+from mlcore.imaging.decode import decode_image
 PNG = b"\\x89PNG\\r\\n\\x1a\\n"
 for start in (b"\\xff\\xd8\\xff", PNG, b"GIF89a", b"RIFF0000WEBPVP8 ", b"0000ftypavif"):
     try:
@@ -617,7 +623,7 @@ print(*sys.modules)
     ).stdout.splitlines()
     assert refusals == ["refused"] * 5
     loaded = set(modules.split())
-    assert {"mlcore.images", "mlcore.layouts", "PIL.AvifImagePlugin"} <= loaded
+    assert {"mlcore.imaging.decode", "mlcore.layouts", "PIL.AvifImagePlugin"} <= loaded
     assert not {"torch", "transformers", "faiss", "django"} & loaded
     assert not {"PIL.EpsImagePlugin", "PIL.PsdImagePlugin", "PIL.FitsImagePlugin"} & loaded
 
@@ -625,7 +631,7 @@ print(*sys.modules)
 def test_pillow_is_kept_strict() -> None:
     from PIL import ImageFile
 
-    assert images.ACCEPTED
+    assert ACCEPTED
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore.config import FloatMatrix, IdVector, IndexSpec
+from mlcore.config import FloatMatrix, IdVector, IndexKind, IndexSpec
 from mlcore.errors import IndexFileError, IndexMismatchError, InvalidQueryError
 from mlcore.index import (
     FreshTail,
@@ -688,3 +688,17 @@ class TestStaleBuilds:
 
     def test_a_missing_root_has_none(self, root: Path) -> None:
         assert remove_stale_builds(root / "none", older_than_seconds=0) == []
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf_sq8"])
+def test_what_is_nearby_is_what_a_search_finds(kind: IndexKind) -> None:
+    vectors = unit_rows(400, 16)
+    index = VectorIndex.build(
+        np.arange(400, dtype=np.int64) + 7, vectors, IndexSpec(kind=kind), fingerprint="f"
+    )
+    query = unit_rows(1, 16, seed=5)
+    for allowed in (None, np.arange(100, 200, dtype=np.int64), np.empty(0, dtype=np.int64)):
+        [hits] = index.search(query, 20, allowed_ids=allowed)
+        ids, scores = index.nearby(query, 20, allowed_ids=allowed)
+        found = dict(zip(ids.tolist(), scores.tolist(), strict=True))
+        assert found == pytest.approx({hit.image_id: hit.score for hit in hits}, abs=1e-5)

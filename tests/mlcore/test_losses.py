@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mlcore.losses import clip_contrastive_loss
+from mlcore.training.losses import clip_contrastive_loss
 
 
 def test_two_pairs_worked_by_hand() -> None:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from mlcore.__main__ import main
-from mlcore.encoder import load_encoder
+from mlcore.encoders import load_encoder
+from tests.encoders import IN_TORCH
 from tests.mlcore.clip_factory import make_clip
 
 COLOURS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250)}
@@ -61,7 +62,7 @@ def test_encode_prints_vectors(
 
     assert (status, err) == (0, "")
     answer = json.loads(out)
-    encoder = load_encoder(model)
+    encoder = load_encoder(model, options=IN_TORCH)
     assert answer["fingerprint"] == encoder.fingerprint
     assert answer["dim"] == 24
     assert [row["truncated"] for row in answer["texts"]] == [False, True]
@@ -191,7 +192,7 @@ def test_train_writes_a_model_and_evaluates_what_was_held_out(
     assert (status, err) == (0, "")
     assert "on 17 pictures with 17 captions" in text
     assert "3 queries, gallery of 3" in text
-    assert load_encoder(out).dim == 512
+    assert load_encoder(out, options=IN_TORCH).dim == 512
     status, _, err = run(capsys, train)
     assert status == 1
     assert "exists already" in err

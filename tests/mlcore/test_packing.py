@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlcore.packing import NOBODY, ROW, STEP, PackedTexts, pack, packed_reader
+from mlcore.encoders.openvino.packing import NOBODY, ROW, STEP, PackedTexts, pack, packed_reader
 
 texts_of_tokens = st.lists(
     st.lists(st.integers(1, 9), min_size=1, max_size=90), min_size=1, max_size=40

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
-from mlcore.encoder import load_encoder
-from tests.mlcore.precision import dev_pictures, fidelity, truth
+from mlcore.config import RuntimeOptions
+from mlcore.encoders import load_encoder
+from tools.precision import dev_pictures, fidelity, truth
 
 
 def test_the_starter_keeps_its_vectors_on_photographs(flickr8k_dir: Path) -> None:
     with dev_pictures(32) as data:
-        found = fidelity(load_encoder("starter", library="openvino"), truth("starter"), data)
+        found = fidelity(
+            load_encoder("starter", options=RuntimeOptions(library="openvino")),
+            truth("starter"),
+            data,
+        )
     assert found.runtime.startswith("OpenVINO")
     assert found.reaches_the_bar, found

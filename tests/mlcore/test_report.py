@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mlcore import report
+from mlcore.evaluation.intervals import wilson
+from mlcore.reporting import plots, report, tables
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -123,7 +124,7 @@ def test_the_reference_stands_beside_its_own_protocol() -> None:
         spread={"mrr": 0.02},
         reference={"precision@5": 0.176, "recall@5": 0.880, "mrr": 0.751, "ndcg@5": 0.783},
     )  # fmt: skip
-    rows = {row.name: row for row in report.metric_rows(values)}
+    rows = {row.name: row for row in tables.metric_rows(values)}
     assert rows["Precision at 5"].reference == "0.176"
     assert rows["Recall at 5"].reference == "0.880"
     assert rows["MRR"].reference == "0.751"
@@ -152,7 +153,7 @@ def test_stored_values_serve_as_well_as_fresh_ones() -> None:
 
 
 def test_queries_are_told_apart_by_their_length() -> None:
-    svg = report.length_plot(evaluation()["outcomes"])
+    svg = plots.length_plot(evaluation()["outcomes"])
     assert "Up to 7 words (2)" in svg
     assert "8 to 12 words (1)" in svg
     assert "13 words and more (2)" in svg
@@ -164,7 +165,7 @@ def test_a_comparison_is_drawn_around_zero() -> None:
         "mrr": {"difference": -0.02, "low": -0.03, "high": -0.01},
         "hit_rate@1": {"difference": 0.04, "low": 0.02, "high": 0.06},
     }
-    svg = report.comparison_plot({"metrics": metrics})
+    svg = plots.comparison_plot({"metrics": metrics})
     assert svg.index("Hit rate at 1") < svg.index("MRR")
     assert "0.0400 (0.0200 to 0.0600)" not in svg
     assert "0.040 (0.020 to 0.060)" in svg
@@ -173,7 +174,7 @@ def test_a_comparison_is_drawn_around_zero() -> None:
 
 
 def test_kinds_without_a_pair_are_left_out() -> None:
-    svg = report.composition_plot(evaluation()["composition"])
+    svg = plots.composition_plot(evaluation()["composition"])
     assert "Colour (40 pairs)" in svg
     assert "Who does what" not in svg
     assert "by chance" in svg
@@ -186,13 +187,13 @@ def test_kinds_without_a_pair_are_left_out() -> None:
 )  # fmt: skip
 def test_the_interval_of_a_share(hits: int, trials: int, low: float, high: float) -> None:
     """Figures of Newcombe 1998, table I (81 of 263), and of the formula by hand."""
-    assert report.wilson(hits, trials) == pytest.approx((low, high), abs=2e-4)
+    assert wilson(hits, trials) == pytest.approx((low, high), abs=2e-4)
 
 
 def test_a_run_that_has_only_begun_has_its_plots() -> None:
-    [loss] = report.training_plots([])
+    [loss] = plots.training_plots([])
     assert "Nothing has been measured yet." in loss
-    assert math.isclose(len(report.training_plots(TRAINING)), 4)
+    assert math.isclose(len(plots.training_plots(TRAINING)), 4)
 
 
 def test_a_run_with_more_epochs_than_steps_is_drawn_by_its_epochs() -> None:
@@ -200,13 +201,49 @@ def test_a_run_with_more_epochs_than_steps_is_drawn_by_its_epochs() -> None:
         {"epoch": n, "step": 10 * n, "loss": 1 / n, "temperature": 0.05, "hit_rate@1": 0.1}
         for n in range(1, 6)
     ]
-    loss, shares, temperature = report.training_plots([{"kind": "step", "step": 1}, *epochs])
+    loss, shares, temperature = plots.training_plots([{"kind": "step", "step": 1}, *epochs])
     assert "loss: from 1 at 10 to 0.200 at 50" in loss
     assert "epoch" in shares
     assert "0.050 at 10" in temperature
 
 
 def test_it_loads_no_model_library() -> None:
-    code = "import sys, mlcore.report; print({'torch', 'faiss', 'transformers'} & set(sys.modules))"
+    heavy = "{'torch', 'faiss', 'transformers'}"
+    code = f"import sys, mlcore.reporting.report; print({heavy} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+def by_evidence(**more: Any) -> dict[str, Any]:
+    bins = [
+        {"count": 500, "predicted": p, "observed": o, "low": o - 0.02, "high": o + 0.02}
+        for p, o in ((0.9, 0.88), (0.1, 0.125))
+    ]
+    return {
+        "evidence": "all",
+        "others": 1,
+        "share": 0.5,
+        "metrics": {"queries": 5000, "gallery": 1000, "hit_rate@5": 0.84, "mrr": 0.7},
+        "calibration": {"count": 1000, "brier": 0.05, "ece": 0.0225, "bins": bins},
+        **more,
+    }
+
+
+def test_a_reliability_diagram_shows_each_bin_beside_what_is_exact() -> None:
+    drawn = plots.reliability_plot(by_evidence())
+    assert "all evidence, other captions known: 1, of 50 % of the pictures" in drawn
+    assert "its calibration error is 0.022" in drawn
+    first, second = drawn.index("measured: 0.100, 0.125"), drawn.index("measured: 0.900, 0.880")
+    assert first < second
+    assert "if they were exact: 1, 1" in drawn
+    assert drawn.count('class="plot-whisker"') == 2
+
+
+def test_figures_by_evidence_stand_in_the_report_with_their_diagrams() -> None:
+    alone = by_evidence(evidence="picture", others=0, share=1.0, calibration=None)
+    page = report.evaluation_html(evaluation(with_evidence=[alone, by_evidence()]))
+    assert "picture alone, no other caption known" in page
+    assert page.count('aria-label="Are probabilities what they say?') == 1
+    assert "Calibration error" in page
+    assert "<td>0.022</td>" in page
+    assert "By evidence" not in report.evaluation_html(evaluation())

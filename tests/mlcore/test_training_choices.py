@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from mlcore.encoder import load_encoder
+from mlcore.encoders import FAMILIES, load_encoder
 from mlcore.errors import ModelUnavailableError, TrainingError
 from mlcore.training import TrainConfig, TrainResult, Tune, fine_tune
 from mlcore.training.averaging import RunningMean, mixed
 from mlcore.training.state import WorkFolder
+from tests.encoders import EXACT, IN_TORCH
 from tests.mlcore.training_data import SMALL, bars, shapes, small_clip
 from tests.pictures import photo
 
@@ -93,11 +94,13 @@ def test_clip_trains_what_was_chosen_and_nothing_else(
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys"))
     stored = weights(result.directory)
     assert all(torch.equal(value, stored[name]) for name, value in model.state_dict().items())
-    assert load_encoder(result.directory).encode_texts(["a red circle"]).shape == (1, 16)
+    assert load_encoder(result.directory, options=IN_TORCH).encode_texts(
+        ["a red circle"]
+    ).shape == (1, 16)
 
 
 def vectors_of(directory: str | Path) -> tuple[str, str, bytes, bytes]:
-    encoder = load_encoder(directory)
+    encoder = load_encoder(directory, options=IN_TORCH)
     pictures = [photo(1), photo(2), Image.new("RGB", (40, 40), "red")]
     return (
         encoder.image_fingerprint,
@@ -182,14 +185,14 @@ def test_the_starter_keeps_what_its_base_had_and_adds_what_was_trained(
         assert not any(".layer.5." in name for name in tower & factors)
     else:
         assert not any("lora" in name for name in tower)
-    assert load_encoder(result.directory).dim == 32
+    assert load_encoder(result.directory, options=IN_TORCH).dim == 32
 
 
 def test_the_stored_starter_says_what_the_trained_one_said(
     starter: Path, cache: Path, tmp_path: Path
 ) -> None:
     """Factors in half precision, applied at load, against the tower as it was trained."""
-    from mlcore.encoder import find_model
+    from mlcore.encoders import find_model
     from mlcore.training.processes import Processes
     from mlcore.training.starter import StarterTrainable
 
@@ -197,19 +200,19 @@ def test_the_stored_starter_says_what_the_trained_one_said(
         find_model(starter), replace(STARTER, tune="all"), Processes(1, "cpu", "float32")
     )
     model.train(False)
-    from mlcore.starter import tokenize_texts
+    from mlcore.encoders.starter.text_tower import tokenize_texts
 
     texts = ["a red bar on the left", "the top is blue", "purple"]
     with torch.no_grad():
         said = model.text_features(tokenize_texts(model._tokenizer, texts)).numpy()
     said /= np.linalg.norm(said, axis=1, keepdims=True)
 
-    stored = load_encoder(starter, precision="float32").encode_texts(texts)
+    stored = load_encoder(starter, options=EXACT).encode_texts(texts)
     assert np.abs(said - stored).max() < 2e-3
 
 
 def test_changes_that_do_not_fit_the_tower_are_refused() -> None:
-    from mlcore.starter import load_text_tower
+    from mlcore.encoders.starter.text_tower import load_text_tower
 
     query = "encoder.layer.0.attention.self.query"
     for changes in (
@@ -287,7 +290,7 @@ def test_fresh_heads_are_for_the_starter_alone(clip: Path, tmp_path: Path) -> No
 
 
 def test_what_is_recommended_can_be_changed() -> None:
-    config = TrainConfig.recommended("clip", "lora", epochs=3, learning_rate=None)
+    config = TrainConfig.recommended(FAMILIES["clip"], "lora", epochs=3, learning_rate=None)
 
     assert (config.tune, config.epochs, config.learning_rate) == ("lora", 3, 2e-4)
-    assert TrainConfig.recommended("starter", "heads") == TrainConfig()
+    assert TrainConfig.recommended(FAMILIES["starter"], "heads") == TrainConfig()

@@ -63,7 +63,7 @@ def test_equal_files_and_shared_captions_are_no_negatives() -> None:
 def test_wrong_captions_are_drawn_and_left_out_where_they_are_true(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("mlcore.rewording")
+    pytest.importorskip("mlcore.evaluation.caption_changes")
     data = CaptionDataset(
         [
             one("a", "a red car on the road"),

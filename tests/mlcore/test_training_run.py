@@ -15,9 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from mlcore.checkpoints import verify_checkpoint
 from mlcore.config import ImageLimits
 from mlcore.datasets import CaptionDataset, CaptionedImage
+from mlcore.encoders.checkpoints import verify_checkpoint
 from mlcore.errors import DatasetError, TrainingError
 from mlcore.progress import NoProgress
 from mlcore.training import StoppedError, fine_tune
@@ -236,7 +236,7 @@ def test_a_loss_far_above_chance_is_divergence() -> None:
 def test_too_little_is_refused_before_a_model_is_loaded(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlcore.training.loop._Run", None)
+    monkeypatch.setattr("mlcore.training.loop.Run", None)
     (tmp_path / "taken").mkdir()
 
     with pytest.raises(TrainingError, match=r"15 captioned pictures.*at least 16"):
@@ -279,11 +279,11 @@ def test_unseen_pictures_in_training_are_refused_or_dropped(
     )
 
     with monkeypatch.context() as patch:
-        patch.setattr("mlcore.training.loop._Run", None)  # before the first step, and the model
+        patch.setattr("mlcore.training.loop.Run", None)  # before the first step, and the model
         for arguments in ({"validation": held}, {"unseen": [held]}):
             with pytest.raises(
                 TrainingError,
-                match=r"2 picture\(s\).*p3 and copy \(the same file\); "
+                match=r"2 pictures.*p3 and copy \(the same file\), "
                 r"p5 and near \(nearly the same picture\)",
             ):
                 fine_tune(clip, data, SMALL, out_dir=tmp_path / "x", **arguments)
@@ -312,7 +312,7 @@ def test_pictures_that_differ_a_little_in_meaning_are_no_leak(tmp_path: Path) ->
 
 def test_hard_negatives_weigh_in(clip: Path, tmp_path: Path) -> None:
     """With as many wrong texts as right ones the loss starts higher, by about half of ln 2."""
-    pytest.importorskip("mlcore.rewording")
+    pytest.importorskip("mlcore.evaluation.caption_changes")
     still = replace(SMALL, epochs=1, learning_rate=1e-12)
     plain = fine_tune(clip, shapes(), still, out_dir=tmp_path / "plain")
     hard = fine_tune(clip, shapes(), replace(still, hard_negatives=True), out_dir=tmp_path / "hard")

@@ -32,7 +32,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(
     hard_negatives: bool, clip: Path, tmp_path: Path
 ) -> None:
     if hard_negatives:
-        pytest.importorskip("mlcore.rewording")
+        pytest.importorskip("mlcore.evaluation.caption_changes")
     config = replace(SMALL, batch_size=20, hard_negatives=hard_negatives)
     run = prepared_run(clip, shapes(), config, tmp_path)
     batch = run.batch(0, run.inputs.pairs.draw(0), 0)
@@ -83,7 +83,7 @@ def test_micro_batches_draw_the_same_dropout_twice(tmp_path: Path) -> None:
 
 def test_two_processes_give_the_loss_and_gradients_of_one(clip: Path, tmp_path: Path) -> None:
     """Under torchrun with gloo; started as a person would start it on two GPUs."""
-    pytest.importorskip("mlcore.rewording")
+    pytest.importorskip("mlcore.evaluation.caption_changes")
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()

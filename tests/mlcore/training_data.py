@@ -9,13 +9,14 @@ from PIL import Image
 
 from mlcore.config import ImageLimits
 from mlcore.datasets import CaptionDataset, CaptionedImage
-from mlcore.encoder import find_model
+from mlcore.encoders import find_model
+from mlcore.i18n import Message
 from mlcore.progress import Measurement, NoProgress
 from mlcore.training import TrainConfig
-from mlcore.training.loop import _Run
 from mlcore.training.processes import Processes
+from mlcore.training.run import Run
 from mlcore.training.state import WorkFolder
-from mlcore.training.trainable import Kitchen
+from mlcore.training.trainable import PrepareContext
 from tests.mlcore.shapes import combinations, dataset, fresh_clip
 
 COLOURS = {
@@ -67,21 +68,21 @@ def small_clip(folder: Path) -> Path:
     return fresh_clip(folder, width=32, layers=3, dim=16)
 
 
-def prepared_run(base: str | Path, data: CaptionDataset, config: TrainConfig, folder: Path) -> _Run:
+def prepared_run(base: str | Path, data: CaptionDataset, config: TrainConfig, folder: Path) -> Run:
     """A run that is about to make its first step."""
     processes = Processes(config.processes, config.device, config.precision)
     work = WorkFolder(folder / "run")
     if processes.is_main:
         work.open({}, resume=False)
     processes.wait()
-    kitchen = Kitchen(
+    kitchen = PrepareContext(
         cache_dir=config.cache_dir or work.path / "cache",
         limits=ImageLimits(),
         workers=config.workers,
         progress=NoProgress(),
         processes=processes,
     )
-    return _Run(find_model(base), data, None, config, work, kitchen)
+    return Run(find_model(base), data, None, config, work, kitchen)
 
 
 class Watcher(NoProgress):
@@ -93,8 +94,8 @@ class Watcher(NoProgress):
         self.asked = 0
         self._patience = patience
 
-    def report(self, done: int, total: int, message: str = "") -> None:
-        self.reports.append((done, total, message))
+    def report(self, done: int, total: int, message: Message | str | None = None) -> None:
+        self.reports.append((done, total, str(message or "")))
 
     def measured(self, values: Measurement) -> None:
         self.points.append(dict(values))

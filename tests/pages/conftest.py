@@ -1,6 +1,7 @@
 """What the tests of pages share."""
 
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,15 @@ from tests.pictures_of_colours import add_picture, colour_jpeg
 
 HTMX = {"HX-Request": "true"}
 """What htmx sends with every request of its own."""
+
+_BLOCK = (
+    r"(?:title|p|div|h[1-6]|ul|ol|li|dl|dt|dd|table|tr|t[hd]|section|form|picture|source|option)"
+)
+
+
+def as_shown(html: str) -> str:
+    """A page with its whitespace as a browser shows it: one space, none at the edge of a block."""
+    return re.sub(rf" ?(</?{_BLOCK}\b[^>]*>) ?", r"\1", " ".join(html.split()))
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ PAIRS = [
 
 
 def tokens() -> dict[str, dict[str, str]]:
-    path = finders.find("contextvision/css/tokens.css")
+    path = finders.find("contextvision/css/base.css")
     assert isinstance(path, str)
     light, dark = Path(path).read_text().split("@media (prefers-color-scheme: dark)")
     colours = re.compile(r"--([\w-]+): (#[0-9a-f]{6});")

@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from gallery.models import Evaluation, Image, ModelVersion
 from gallery.services.images import delete_images
+from mlcore.i18n import Message
 from tests.learning import COMPOSITION, candidate, measured
+from tests.pages.conftest import as_shown
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +90,7 @@ def test_the_report_as_json_is_the_whole_of_it(staff_client: Client, before: Eva
     assert whole["text_to_image"]["hit_rate@1"] == pytest.approx(1 / 3)
     assert [outcome["rank"] for outcome in whole["outcomes"]] == [1, 9, 4]
     assert whole["composition"]["kinds"]["colour"]["won"] == 7
-    assert whole["dataset"] == before.dataset
+    assert whole["dataset"] == str(before.dataset)
 
 
 def test_the_report_as_html_needs_nothing_beside_it(
@@ -107,7 +109,10 @@ def test_hostile_words_stay_words(
 ) -> None:
     ModelVersion.objects.update(name=HOSTILE)
     hostile = measured(
-        before.model_version, {HOSTILE: (indexed["red"], 3)}, dataset=HOSTILE, protocol=HOSTILE[:40]
+        before.model_version,
+        {HOSTILE: (indexed["red"], 3)},
+        dataset=Message.of("data.folder", path=HOSTILE),
+        protocol=HOSTILE[:40],
     )
     for name in ("gallery:evaluation", "gallery:evaluation-html"):
         assert HOSTILE not in get(staff_client, name, hostile)
@@ -118,10 +123,11 @@ def test_hostile_words_stay_words(
 def test_the_list_offers_two_to_compare(
     staff_client: Client, before: Evaluation, after: Evaluation
 ) -> None:
-    html = staff_client.get("/evaluations/").content.decode()
+    html = as_shown(staff_client.get("/evaluations/").content.decode())
+    assert "3 queries among 1,000 pictures" in html
     assert f'name="live" value="{before.pk}" checked' in html
     assert f'name="candidate" value="{after.pk}" checked' in html
-    report = get(staff_client, "gallery:evaluation", after)
+    report = as_shown(get(staff_client, "gallery:evaluation", after))
     assert f'<option value="{before.pk}">colours (report {before.pk})</option>' in report
 
 

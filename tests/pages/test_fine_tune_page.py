@@ -33,7 +33,7 @@ def captioned(db: None) -> list[Image]:
         for shade in range(30)
     ]
     for number, image in enumerate(shades):
-        image.split = "val" if number < 20 else "train"
+        image.split = "test" if number < 20 else "train"
         image.save()
     return shades
 
@@ -48,7 +48,7 @@ def test_it_tells_what_there_is_to_learn_from(
     group = Collection.objects.create(name="Reds")
     Image.objects.filter(pk=captioned[0].pk).update(collection=group)
     html = staff_client.get(PAGE).content.decode()
-    assert "20 held out to judge the result" in html
+    assert "20 to judge the result by (test)" in html
     assert "Reds: " in html
     for words in ("The heads only", "The words only", "LoRA", "Advanced", "Hard negatives"):
         assert words in html
@@ -73,7 +73,7 @@ def test_a_recipe_is_passed_on(
 ) -> None:
     send(
         staff_client, starter, tune="text", name="words", epochs=3, batch_size=40,
-        learning_rate="2e-5", patience=2, hard_negatives="on", robust_mixing="on",
+        learning_rate="2e-5", patience=2, hard_negatives="on", robust_mixes="on",
     )  # fmt: skip
     params = Job.objects.get().params
     assert params["name"] == "words"

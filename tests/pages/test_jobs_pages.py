@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from gallery.jobs.runner import run_job
 from gallery.models import Failure, Image, Job, WorkerPulse
-from gallery.pipelines import BODIES, run_job
 from gallery.services import jobs
+from mlcore.i18n import Message
 from tests.encoders import ColourEncoder
-from tests.pages.conftest import HTMX
+from tests.pages.conftest import HTMX, as_shown
 
 pytestmark = pytest.mark.django_db
 
@@ -38,9 +39,9 @@ def page(client: Client, url: str = JOBS) -> str:
 
 
 def test_a_running_job_shows_how_far_it_is(staff_client: Client, staff: User) -> None:
-    job = running(created_by=staff, message="Embedding")
+    job = running(created_by=staff, message=Message("Embedding"))
     for url in (JOBS, reverse("gallery:job", args=[job.pk])):
-        html = page(staff_client, url)
+        html = as_shown(page(staff_client, url))
         assert 'max="200" value="50"' in html
         assert "Embedding: 50 of 200 pictures (25 %) · " in html
         assert re.search(r"· [1-5] pictures a second", html)  # fewer where the machine is busy
@@ -65,22 +66,22 @@ def test_the_fragment_asks_again_until_the_job_has_ended(staff_client: Client) -
 
 
 def test_the_list_is_asked_for_often_only_while_something_runs(staff_client: Client) -> None:
-    job = make(status=Job.Status.FAILED, error="The disk is full.")
+    job = make(status=Job.Status.FAILED, error=Message("The disk is full."))
     assert 'hx-trigger="every 15s"' in page(staff_client)
     job = make()
-    part = staff_client.get(JOBS, headers=HTMX).content.decode()
+    part = as_shown(staff_client.get(JOBS, headers=HTMX).content.decode())
     assert 'hx-trigger="every 2s"' in part
     assert f'Embed pictures</a> <span class="soft">{job.pk}</span>' in part
     assert "<html" not in part
 
 
 def test_an_expected_failure_looks_unlike_a_defect(staff_client: Client) -> None:
-    make(status=Job.Status.FAILED, error="The disk is full.")
-    html = page(staff_client)
+    make(status=Job.Status.FAILED, error=Message("The disk is full."))
+    html = as_shown(page(staff_client))
     assert '<span class="badge failed">Failed</span>' in html
     assert '<p class="job-error failed">The disk is full.</p>' in html
     assert "defect" not in html
-    make(status=Job.Status.FAILED, error="KeyError: 'x'", is_defect=True)
+    make(status=Job.Status.FAILED, error=Message("KeyError: 'x'"), is_defect=True)
     html = page(staff_client)
     assert '<span class="badge defect">Stopped by a defect</span>' in html
     assert "A defect of the program, not of your pictures." in html
@@ -131,7 +132,9 @@ def test_cancelling(staff_client: Client) -> None:
 
 
 def test_retrying(staff_client: Client, staff: User) -> None:
-    failed = make(status=Job.Status.FAILED, params={"images": [1, 2]}, error="No space left.")
+    failed = make(
+        status=Job.Status.FAILED, params={"images": [1, 2]}, error=Message("No space left.")
+    )
     response = staff_client.post(reverse("gallery:job-retry", args=[failed.pk]), follow=True)
     again = Job.objects.latest("pk")
     assert again.pk != failed.pk
@@ -146,29 +149,32 @@ def test_retrying(staff_client: Client, staff: User) -> None:
 def test_a_job_page_lists_what_could_not_be_processed(staff_client: Client) -> None:
     job = make(kind=Job.Kind.IMPORT, status=Job.Status.SUCCEEDED, params={"path": "/p/ictures"})
     for number in range(25):
-        Failure.objects.record(Failure.Stage.IMPORT, f"p: {number}.jpg", "It is <bad>.", job=job)
+        Failure.objects.record(
+            Failure.Stage.IMPORT, f"p: {number}.jpg", Message("It is <bad>."), job=job
+        )
     html = page(staff_client, reverse("gallery:job", args=[job.pk]))
     assert "25 items could not be processed" in html
     assert html.count("It is &lt;bad&gt;.") == 20
-    assert "/p/ictures" in html
+    assert "ictures" in html
+    assert "/p/ictures" not in html  # where it lies on the server is nobody's business
 
 
 def test_the_list_costs_the_same_whatever_its_length(
     staff_client: Client, staff: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """Session, person; the count, the jobs with their people, what is under way, the workers, the
-    failures, the live index."""
+    """Session, person, his rights, those of his roles; the count, the jobs with their people, what
+    is under way, the workers, the failures, the live index."""
     for _ in range(3):
         make(created_by=staff)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         page(staff_client)
     for _ in range(30):
         make(created_by=staff)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         html = page(staff_client)
     assert html.count("job-row") == 20
     assert "Page 1 of 2" in html
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         staff_client.get(JOBS, headers=HTMX)
 
 
@@ -176,7 +182,7 @@ def test_a_job_keeps_a_log_and_leads_to_what_came_of_it(
     staff_client: Client, colours: ColourEncoder, picture: Image
 ) -> None:
     job = jobs.start(Job.Kind.EMBED, {"images": [picture.pk]})
-    run_job(job.pk, BODIES[Job.Kind.EMBED])
+    run_job(job.pk)
     html = staff_client.get(f"/jobs/{job.pk}/").content.decode()
     log = re.findall(r"</time> <span>(.*?)</span>", html)
     assert log[0] == "Started."
@@ -204,7 +210,7 @@ def test_the_log_tells_of_an_end_before_the_start_and_of_a_dead_worker(picture: 
     assert again is not None
     jobs.cancel(again)
     jobs.cancel(again)
-    again.finish(Job.Status.FAILED, error="The disk is full.")
+    again.finish(Job.Status.FAILED, error=Message("The disk is full."))
     assert [str(event) for event in lost.events.all()][2:] == [
         "Started again, attempt 2.",
         "Asked to stop.",

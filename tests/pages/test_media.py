@@ -1,14 +1,16 @@
 """The files of pictures: to whom, as what, and how often."""
 
 import io
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
+from PIL import ExifTags
 from PIL import Image as PillowImage
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
@@ -162,9 +164,30 @@ def test_every_size_and_format_is_made_once(
     name = large.rendition_name(side, kind)
     with default_storage.open(name) as kept:
         assert kept.read() == data
-    if name not in large.admitted_names:
+    if name not in large.ingested_names:
         default_storage.delete(large.display_name)  # what it would be made of
     assert content(client.get(url)) == data
+
+
+@pytest.mark.parametrize("kind", Image.RENDITION_FORMATS)
+@pytest.mark.parametrize("side", Image.RENDITION_SIDES)
+def test_a_setting_lets_files_carry_creator_and_copyright(
+    client: Client, large: Image, settings: LazySettings, side: int, kind: str
+) -> None:
+    Image.objects.filter(pk=large.pk).update(creator="Zoë", copyright="© 2026 Zoë", place="Here")
+    url = reverse("gallery:rendition", args=[large.pk, side, kind])
+    plain = client.get(url)
+    settings.CONTEXTVISION_SERVE_CREDIT = True
+    credited = client.get(url)
+    assert plain["ETag"] != credited["ETag"]
+    with PillowImage.open(io.BytesIO(content(plain))) as image:  # noqa: TID251 - looking only
+        assert dict(image.getexif()) == {}
+    with PillowImage.open(io.BytesIO(content(credited))) as image:  # noqa: TID251 - looking only
+        said = {tag: str(text).encode("latin-1").decode() for tag, text in image.getexif().items()}
+    assert said == {ExifTags.Base.Artist: "Zoë", ExifTags.Base.Copyright: "© 2026 Zoë"}
+    large.refresh_from_db()
+    kept = set(default_storage.listdir(f"renditions/{large.sha256[:2]}")[1])
+    assert kept <= {PurePosixPath(name).name for name in large.rendition_names}, "all are deleted"
 
 
 @pytest.mark.parametrize("path", ["241.webp", "480.gif", "480.jpg", "99999999999999999999.webp"])

@@ -17,7 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from gallery.jobs.runner import run_job
 from gallery.models import (
+    Caption,
     Evaluation,
     Image,
     ImageEmbedding,
@@ -26,11 +28,23 @@ from gallery.models import (
     ModelVersion,
     Promotion,
 )
-from gallery.pipelines import BODIES, exporting, run_job
+from gallery.pipelines import exporting
 from gallery.views import training as training_views
-from tests.learning import COMPOSITION, candidate, judged, measured, query_set, training
-from tests.pages.conftest import HTMX
-from tests.pictures_of_colours import add_picture
+from gallery.views.model_cards import Figure, VerdictCard
+from mlcore.evaluation.gate import Check, Verdict
+from mlcore.i18n import Message
+from tests.learning import (
+    COMPOSITION,
+    REASON,
+    REASON_WORDS,
+    candidate,
+    judged,
+    measured,
+    query_set,
+    training,
+)
+from tests.pages.conftest import HTMX, as_shown
+from tests.pictures_of_colours import add_many, add_picture
 
 pytestmark = pytest.mark.django_db
 
@@ -63,11 +77,11 @@ def page(client: Client, name: str, pk: int, status: int = 200) -> str:
 
 
 def test_models_stand_beside_the_live_one(staff_client: Client, tuned: ModelVersion) -> None:
-    html = staff_client.get(VERSIONS).content.decode()
+    html = as_shown(staff_client.get(VERSIONS).content.decode())
     row = html.split(f'">{tuned.name}</a>')[1].split("</tr>")[0]
     assert "Candidate" in row
     assert "Passed the gate" in row
-    assert '1.000 <span class="difference better">+0.500</span>' in row  # hit rate at 1
+    assert '1.000 <span class="difference">+0.500</span>' in row  # hit rate at 1, of two queries
     assert reverse("gallery:model-promote", args=[tuned.pk]) in row
     assert "2 queries among 1,000 pictures" in html
     assert "No model has been promoted yet" in html
@@ -115,12 +129,13 @@ def test_the_page_of_a_model_tells_where_it_comes_from(
     job = training(Job.Status.SUCCEEDED)
     model = candidate(live, job=job, passed=False)
     measured(model, {"red": (indexed["red"], 1)}, composition=COMPOSITION)
-    html = page(staff_client, "gallery:model", model.pk)
+    html = as_shown(page(staff_client, "gallery:model", model.pk))
     assert f'<a href="{reverse("gallery:model", args=[live.pk])}">{live.name}</a>' in html
     assert reverse("gallery:job", args=[job.pk]) in html
     assert "<dt>Pictures</dt><dd" in html  # what it learned from
     assert "<dt>What is trained</dt>" in html
-    assert "On 90 held-out queries its hit rate at 5 is 0.120, less than 0.550." in html
+    assert "1 queries among 1,000 pictures." in html
+    assert "On 90 test queries its hit rate at 5 is 0.120, less than 0.550: " in html
     assert "Not checked: general set" in html
     assert html.count("<svg") - html.count('<svg class="icon') >= 5  # curves and composition
     assert "Colour (10 pairs)" in html
@@ -147,6 +162,7 @@ def test_the_page_of_an_unmeasured_model_offers_to_measure_it(
 
 
 def test_an_evaluation_is_asked_for(staff_client: Client, tuned: ModelVersion) -> None:
+    captioned(add_many(100))
     url = reverse("gallery:model-evaluate", args=[tuned.pk])
     form = {"protocol": "reference-100", "gallery": "indexed", "split": "", "composition": "on"}
     response = staff_client.post(url, form)
@@ -157,6 +173,25 @@ def test_an_evaluation_is_asked_for(staff_client: Client, tuned: ModelVersion) -
         "collection": "", "composition": True,
     }  # fmt: skip
     assert staff_client.post(url, {"protocol": "none"}).status_code == 422
+
+
+def test_a_draw_from_too_few_pictures_is_refused_in_the_form(
+    staff_client: Client, tuned: ModelVersion
+) -> None:
+    captioned(add_many(60))
+    url = reverse("gallery:model-evaluate", args=[tuned.pk])
+    form = {"protocol": "reference-100", "gallery": "queried", "split": "train"}
+    response = staff_client.post(url, form)
+    assert response.status_code == 422
+    html = as_shown(response.content.decode())
+    assert "reference-100 draws 100 captioned pictures, and there are only" in html
+    assert "(the train pictures of the gallery). Choose another part, a larger collection" in html
+    assert not Job.objects.filter(kind=Job.Kind.EVALUATE).exists()
+
+
+def captioned(images: list[Image]) -> None:
+    captions = (Caption(image=image, text="A square", order=0) for image in images)
+    Caption.objects.bulk_create(captions, ignore_conflicts=True)  # some have one
 
 
 def test_an_export_is_a_job_whose_file_is_downloaded(
@@ -171,7 +206,7 @@ def test_an_export_is_a_job_whose_file_is_downloaded(
     job = Job.objects.get(kind=Job.Kind.EXPORT)
     assert response["Location"] == reverse("gallery:job", args=[job.pk])
     assert staff_client.post(url)["Location"] == response["Location"]  # one is enough
-    run_job(job.pk, BODIES[Job.Kind.EXPORT])
+    run_job(job.pk)
     html = staff_client.get(response["Location"]).content.decode()
     download = reverse("gallery:job-download", args=[job.pk])
     assert f'<a href="{download}">Download it</a>' in html
@@ -187,7 +222,7 @@ def test_an_export_is_a_job_whose_file_is_downloaded(
 def test_an_export_that_cannot_be_made_says_why(staff_client: Client, tuned: ModelVersion) -> None:
     staff_client.post(reverse("gallery:model-export", args=[tuned.pk]))
     job = Job.objects.get(kind=Job.Kind.EXPORT)
-    run_job(job.pk, BODIES[Job.Kind.EXPORT])
+    run_job(job.pk)
     html = page(staff_client, "gallery:job", job.pk)
     assert "tuned has no index to export. Promote it first." in html
     assert list(Path(settings.TRANSFER_DIR).iterdir()) == []
@@ -270,7 +305,7 @@ def test_promoting_tells_how_long_each_of_its_steps_takes(
     took(60, Job.Kind.EMBED, embedded=16)
     took(20, Job.Kind.INDEX, pictures=16)
     took(99, Job.Kind.INDEX, pictures=3)  # too few to tell
-    html = page(staff_client, "gallery:model-promote", tuned.pk)
+    html = as_shown(page(staff_client, "gallery:model-promote", tuned.pk))
     embedding, index, change = (
         html.index(words)
         for words in (
@@ -371,7 +406,7 @@ def test_a_rollback_says_what_follows_and_how_long_it_takes(
         started_at=start,
         finished_at=start + timedelta(seconds=60),
     )
-    html = staff_client.get(VERSIONS).content.decode()
+    html = as_shown(staff_client.get(VERSIONS).content.decode())
     assert (
         "1 picture without a vector of it is embedded after that and found then; about 3 s" in html
     )
@@ -401,13 +436,32 @@ def test_differences_come_with_their_interval(
     html = staff_client.get(VERSIONS).content.decode()
     row = html.split(f'">{model.name}</a>')[1].split("</tr>")[0]
     assert "Δ +0." in row
+    assert 'class="difference better"' in row
+
+
+@pytest.mark.parametrize(
+    ("difference", "span", "direction"),
+    [
+        (0.2, (0.1, 0.3), "better"),
+        (-0.2, (-0.3, -0.1), "worse"),
+        (0.2, (-0.1, 0.5), ""),
+        (-0.2, (-0.4, 0.0), ""),
+        (0.2, None, "better"),  # older evaluations did not keep what each query found
+    ],
+)
+def test_a_difference_that_may_be_chance_has_no_colour(
+    difference: float, span: tuple[float, float] | None, direction: str
+) -> None:
+    figure = Figure("mrr", 0.5, difference=difference, difference_span=span)
+    assert figure.direction == direction
 
 
 def twin_of(index: IndexVersion, model: ModelVersion) -> IndexVersion:
     """The same pictures, as an index of another model."""
     return IndexVersion.objects.create(
         model_version=model,
-        directory="twin",
+        store="files",
+        location="twin",
         count=index.count,
         watermark=index.watermark,
         manifest=index.manifest,
@@ -419,7 +473,7 @@ def twin_of(index: IndexVersion, model: ModelVersion) -> IndexVersion:
 
 def test_a_running_training_shows_its_curves(staff_client: Client) -> None:
     job = training()
-    html = page(staff_client, "gallery:job", job.pk)
+    html = as_shown(page(staff_client, "gallery:job", job.pk))
     news = reverse("gallery:job-training", args=[job.pk])
     assert f'hx-get="{news}" hx-trigger="every 3s"' in html
     for words in ("20 of 40", "0.150", "0.0500", "1.00e-04", "120", "about 1 minute 30 s"):
@@ -462,13 +516,13 @@ def test_what_came_of_a_training_is_one_click_away(
     staff_client: Client, tuned: ModelVersion
 ) -> None:
     result = {
-        "model": tuned.pk, "name": "tuned", "pictures": 90, "captions": 450, "left out": 2,
-        "held out": 10, "best epoch": 3, "gate": "failed", "reasons": ["It is worse."],
+        "model": tuned.pk, "name": "tuned", "pictures": 90, "captions": 450, "left_out": 2,
+        "test": 10, "best_epoch": 3, "gate": "failed", "reasons": [REASON],
     }  # fmt: skip
     job = training(Job.Status.SUCCEEDED, result=result)
     html = page(staff_client, "gallery:job", job.pk)
     assert "tuned was trained on 90 pictures with 450 captions. 2 were left out" in html
-    assert "The best epoch was 3. The gate refuses it. It is worse." in html
+    assert f"The best epoch was 3. The gate refuses it. {REASON_WORDS}" in html
     assert f'<a href="{reverse("gallery:model", args=[tuned.pk])}">See the new model</a>' in html
 
 
@@ -477,3 +531,21 @@ def test_a_training_that_waits_says_for_what(staff_client: Client) -> None:
     second = Job.objects.create(kind=Job.Kind.TRAIN)
     html = page(staff_client, "gallery:job", second.pk)
     assert f"Starts when job {first.pk} has ended" in html
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        (0.55, "Passed the gate: not worse, nothing better"),
+        (0.56, "Passed the gate: not worse, nothing better"),
+        (0.57, "Passed the gate"),
+    ],
+)
+def test_a_verdict_says_better_only_where_something_is(candidate: float, words: str) -> None:
+    message = Message("gate.no_general_set")
+    check = Check("test", "test", True, 0.56, candidate, 0.54, message)
+    card = VerdictCard({**Verdict((check,)).as_dict(), "live": "aa"}, "aa")
+    assert card.words == words
+    assert VerdictCard({"checks": [{"passed": True, "message": message.as_json()}]}).last_words == (
+        "Passed the gate"
+    )

@@ -97,8 +97,8 @@ def test_staff_edit_all_words_at_once(staff_client: Client, picture: Image) -> N
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("captions", "x" * 1001, "is too long: 1000 characters at most"),
-        ("tag_names", "fine, " + "t" * 61, "is too long: 60 characters at most"),
+        ("captions", "x" * 5001, "is too long: 5000 characters at most"),
+        ("tag_names", "fine, " + "t" * 101, "is too long: 100 characters at most"),
         ("collection_name", "c" * 121, "at most 120 characters"),
         ("visibility", "nobody", "Select a valid choice"),
         ("title", "nul\x00byte", "Null characters are not allowed"),
@@ -162,3 +162,18 @@ def test_staff_put_a_picture_into_a_collection(staff_client: Client, picture: Im
     picture.refresh_from_db()
     assert picture.collection is None
     assert staff_client.get(url).status_code == 405
+
+
+def test_moving_a_picture_says_from_which_collection(staff_client: Client, picture: Image) -> None:
+    url = reverse("gallery:image-collect", args=[picture.pk])
+    assert "Add to collection" in page(staff_client, picture)
+    staff_client.post(url, {"collection": "Shapes"}, headers=HTMX)
+    assert "Move to collection" in page(staff_client, picture)
+    html = staff_client.post(url, {"collection": "Plain"}, headers=HTMX).content.decode()
+    assert "It was moved from “Shapes” to “Plain”." in html
+    again = staff_client.post(url, {"collection": "Plain"}, headers=HTMX).content.decode()
+    assert "It is in “Plain” now." in again
+    html = staff_client.post(url, {"collection": "Shapes"}, follow=True).content.decode()
+    assert "It was moved from “Plain” to “Shapes”." in html
+    html = staff_client.post(url, {"collection": ""}, follow=True).content.decode()
+    assert "It was taken out of “Shapes” and is in no collection now." in html

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from gallery.jobs.cards import JobCard, spell_duration
 from gallery.models import Job
-from gallery.views.presenting import JobCard, spell_duration
+from gallery.views.training import TrainingCard
+from mlcore.i18n import Message
+from tests.learning import REASON, REASON_WORDS
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,26 @@ def test_a_slow_rate_is_told_by_the_minute() -> None:
     assert running(60, done=6, total=8).rate == "6 pictures a minute"
 
 
+def test_a_training_is_not_done_with_its_last_step() -> None:
+    card = running(20, done=60, total=120, kind=Job.Kind.TRAIN)
+    card.job.message = Message.of("stage.epoch", number=1, total=2)
+    assert card.percent == 50
+    card.job.done = 120
+    assert card.percent is None  # the gate comes after it
+    card.job.message, card.job.done = Message("stage.encoding_pictures"), 8
+    assert card.percent is None
+    assert running(20, done=60, total=120).percent == 50
+
+
+def test_the_time_left_of_a_training_is_told_in_its_epochs_alone() -> None:
+    job = running(20, done=60, total=120, kind=Job.Kind.TRAIN).job
+    job.message = Message.of("stage.epoch", number=1, total=2)
+    assert ("Time left", "about 9 seconds") in TrainingCard(job, [{"seconds_left": 9.0}]).news
+    assert TrainingCard(job, [{"seconds_left": 0.0}]).news == []
+    job.message = Message("stage.encoding_pictures")
+    assert TrainingCard(job, [{"seconds_left": 9.0}]).news == []
+
+
 def test_no_rate_is_made_up() -> None:
     assert running(1, done=50, total=100).rate == ""
     assert running(20, done=0, total=100).time_left == ""
@@ -71,13 +94,13 @@ def test_no_rate_is_made_up() -> None:
         ),
         (
             "import",
-            {"layout": "x", "added": 3, "already there": 2, "failed": 1, "captions": 15},
+            {"layout": "x", "added": 3, "already_there": 2, "failed": 1, "captions": 15},
             "3 pictures added, 2 already there, 1 refused, 15 captions read.",
         ),
         ("train", {"best_epoch": 3}, "best epoch: 3."),
         (
             "train",
-            {"name": "n", "pictures": 90, "captions": 1, "best epoch": 3, "gate": "passed"},
+            {"name": "n", "pictures": 90, "captions": 1, "best_epoch": 3, "gate": "passed"},
             "n was trained on 90 pictures with 1 caption. The best epoch was 3. It passed the gate "
             "and can go live.",
         ),
@@ -87,17 +110,17 @@ def test_no_rate_is_made_up() -> None:
                 "name": "n",
                 "pictures": 9,
                 "captions": 9,
-                "left out": 2,
+                "left_out": 2,
                 "gate": "failed",
-                "reasons": ["It is worse."],
+                "reasons": [REASON],
             },
             "n was trained on 9 pictures with 9 captions. 2 were left out, as they look like "
-            "held-out ones. The gate refuses it. It is worse.",
+            f"ones for validation or test. The gate refuses it. {REASON_WORDS}",
         ),
         (
             "evaluate",
             {"model": "m", "queries": 1, "gallery": 1000, "hit_rate@5": 0.5, "mrr": 0.25},
-            "m, 1 query among 1,000: Hit rate at 5 0.500, MRR 0.250.",
+            "m, 1 query among 1,000 pictures: Hit rate at 5 0.500, MRR 0.250.",
         ),
         (
             "promote",
@@ -121,4 +144,4 @@ def test_states() -> None:
 
 def test_long_parameters_are_cut_short() -> None:
     card = JobCard(Job(params={"images": list(range(1, 1001)), "path": "/a"}))
-    assert card.details == [("pictures", "1, 2, 3, 4, 5 and 995 more"), ("path", "/a")]
+    assert card.details == [("pictures", "1, 2, 3, 4, 5 and 995 more"), ("path", "a")]

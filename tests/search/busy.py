@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mlcore.config import FloatMatrix
-from search.engine import SENTENCES_WAITING, engine_room
+from search.engine import SENTENCES_WAITING, engine_holder
 
 
 @contextmanager
 def every_place_taken() -> Iterator[None]:
     """Within, the encoder works on one query and as many as may wait do so."""
-    engine = engine_room.loaded()
+    engine = engine_holder.loaded()
     assert engine is not None
     batcher = engine.sentences
     go_on = threading.Event()

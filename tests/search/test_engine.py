@@ -6,10 +6,10 @@ import weakref
 import pytest
 from django.conf import LazySettings
 
-import mlcore.shared
+import mlcore.encoders.cache
 from gallery.models import Image, IndexVersion, Job, ModelVersion
 from gallery.services import versions
-from search.engine import engine_room, get_engine
+from search.engine import engine_holder, get_engine
 from search.query import GalleryPicture, SearchQuery
 from search.services import search_images
 from tests.encoders import COLOURS, ColourEncoder, NamedEncoder
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def models(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        mlcore.shared,
+        mlcore.encoders.cache,
         "load_encoder",
         lambda reference, **_: NamedEncoder(
             reference, images="first" if reference == "words" else ""
         ),
     )
-    mlcore.shared.forget_encoders()
+    mlcore.encoders.cache.forget_encoders()
     settings.CONTEXTVISION_MODEL = "first"
     settings.CONTEXTVISION_KEEP_INDEXES = 5
     for colour in COLOURS:
@@ -46,7 +46,7 @@ def make_live(model: str) -> IndexVersion:
 def swapped() -> ColourEncoder:
     """Let the process notice what is live, and return the model that it answers with then."""
     get_engine()
-    engine_room.wait_for_swap()
+    engine_holder.wait_for_swap()
     encoder = get_engine().encoder
     assert isinstance(encoder, ColourEncoder)
     return encoder
@@ -80,7 +80,7 @@ def test_a_model_of_new_words_searches_the_vectors_of_the_old(models: None) -> N
     red = Image.objects.get(title="red-0")
     fresh = add_picture("red", shade=20)
     run(Job.Kind.EMBED)
-    engine_room._looked_at = 0.0
+    engine_holder._looked_at = 0.0
     page = search_images(SearchQuery.of("red", limit=2), user=None)
     assert {result.image for result in page.results} == {red, fresh}
     like = search_images(SearchQuery.of(GalleryPicture(fresh.pk), limit=1), user=None)

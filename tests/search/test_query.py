@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from gallery.selectors import ImageFilter, days_of
+from mlcore.errors import InvalidQueryError
+from search.filters import ImageFilter
 from search.forms import SearchForm
+from search.periods import days_of
 from search.query import GalleryPicture, KeptExample, Part, SearchQuery, Words
 
 
@@ -36,13 +38,13 @@ EVERYTHING = SearchQuery(
 
 @pytest.mark.parametrize("query", [SearchQuery(), SearchQuery.of("red", limit=3), EVERYTHING])
 def test_a_query_is_read_from_its_own_address(query: SearchQuery) -> None:
-    assert read(query.address()) == query
+    assert read(query.build_url()) == query
 
 
 def test_an_address_is_short() -> None:
     parts = (Part(Words("dogs")), Part(Words("snow"), 2), Part(GalleryPicture(17), 0.5, False))
-    assert SearchQuery(parts).address() == "/?q=dogs&q=snow%5E2&unlike=17%5E0.5"
-    assert SearchQuery().address() == "/"
+    assert SearchQuery(parts).build_url() == "/?q=dogs&q=snow%5E2&unlike=17%5E0.5"
+    assert SearchQuery().build_url() == "/"
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,10 @@ def test_whole_months_and_years_are_spelled_as_such() -> None:
         (("2024-01-01", "2024-12"), "2024"),
     ):
         query = read(f"/?since={days[0]}&until={days[1]}")
-        assert (query.where.since, query.where.until) == (whole, whole)
+        assert (query.where["since"], query.where["until"]) == (whole, whole)
 
 
 @pytest.mark.parametrize("text", ["0000", "2024-00", "2024-02-30", "24", "2024-5", "2024-05-01x"])
 def test_days_that_there_are_not(text: str) -> None:
-    with pytest.raises(ValueError, match="not a year, a month or a day"):
+    with pytest.raises(InvalidQueryError, match="not a year, a month or a day"):
         days_of(text)

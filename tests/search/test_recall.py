@@ -16,7 +16,7 @@ from django.utils import timezone
 from gallery.models import Image, ImageEmbedding, IndexVersion, Job, RecallTally
 from gallery.models.recall import ENOUGH
 from mlcore.index import FreshTail, Hit
-from search.engine import SearchEngine, engine_room, get_engine
+from search.engine import SearchEngine, engine_holder, get_engine
 from search.query import SearchQuery
 from search.recall import DEPTH, RecallMeter, Sample, compare, recall_meter
 from search.services import search_images
@@ -34,7 +34,7 @@ def engine(settings: LazySettings, indexed: dict[str, Image]) -> Iterator[Search
             add_picture(colour, shade=shade)
     run(Job.Kind.EMBED)
     call_command("build_index", "--spec", "ivf_sq8")
-    engine_room.reset()
+    engine_holder.reset()
     settings.CONTEXTVISION_RECALL_SAMPLE = 1.0
     yield get_engine()
     recall_meter.drain()
@@ -73,7 +73,7 @@ def test_a_picture_of_the_tail_counts_and_a_deleted_one_does_not(engine: SearchE
     deleted = sample(engine).hits[0].image_id
     fresh = add_picture("red", shade=9)
     run(Job.Kind.EMBED)
-    engine_room._looked_at = 0.0
+    engine_holder._looked_at = 0.0
     query = engine.encode_texts(["red"])
     answered = get_engine().search(query, 25)
     assert fresh.pk in {hit.image_id for hit in answered[:DEPTH]}

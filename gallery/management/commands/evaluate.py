@@ -13,6 +13,7 @@ from gallery.models import Evaluation, Job
 from gallery.services.evaluations import GALLERIES, PROTOCOLS, report, training_curve
 from mlcore.commands.evaluate import write_metrics
 from mlcore.evaluation import RetrievalMetrics
+from mlcore.layouts.listing import split_of
 
 
 class Command(BaseCommand):
@@ -26,8 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("--dataset", type=Path, help="a folder or archive, not the gallery")
         parser.add_argument(
             "--split",
-            help="held-out (what no training saw), train, val, test, or all; held-out where it is "
-            "not said, and with --dataset all",
+            help="test (what no training saw), validation, train, or all; test where it is not "
+            "said, and with --dataset all",
         )
         parser.add_argument("--collection", default="", help="only this one of the gallery")
         parser.add_argument(
@@ -45,14 +46,14 @@ class Command(BaseCommand):
         parser.add_argument("--html", type=Path, metavar="FILE", help="also write a report")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        split = options["split"] or ("all" if options["dataset"] else "held-out")
+        split = options["split"] or ("all" if options["dataset"] else "test")
         with expected_errors():
             model = model_named(options["model"])
         params: dict[str, Any] = {
             "model": model.pk,
             "protocol": options["protocol"],
             "gallery": options["gallery"],
-            "split": {"all": "", "dev": "val"}.get(split, split),
+            "split": "" if split == "all" else split_of(split) or split,
             "collection": options["collection"],
             "composition": options["composition"],
         }
@@ -70,7 +71,7 @@ class Command(BaseCommand):
             write_metrics(RetrievalMetrics.from_dict(whole))
 
     def _write_html(self, file: Path, whole: dict[str, Any], curve: list[dict[str, Any]]) -> None:
-        from mlcore.report import evaluation_html
+        from mlcore.reporting.report import evaluation_html
 
         try:
             file.write_text(evaluation_html(whole, training=curve), encoding="utf-8")

@@ -9,15 +9,15 @@ from django.core.management.base import BaseCommand
 from gallery.management.jobs import run_in_foreground
 from gallery.management.models import MODEL_HELP, expected_errors, model_named
 from gallery.models import Job
-from gallery.services.training import RECIPE_FIELDS, TrainingParams, check_params
-from mlcore.commands.recipe import add_memory_options, add_recipe_options
+from gallery.services.training import TrainingParams, check_params
+from mlcore.commands.recipe import add_options, given_options
 from mlcore.training import Tune
 
 
 class Command(BaseCommand):
     help = (
         "Fine-tune a model on the captioned pictures of the gallery, and compare it with the live "
-        "one on pictures that are held out. What is live does not change; 'manage.py promote' does "
+        "one on the test pictures. What is live does not change; 'manage.py promote' does "
         "that. The exit status is 4 where the new model did not pass."
     )
 
@@ -29,12 +29,9 @@ class Command(BaseCommand):
             "--tune", choices=get_args(Tune), default="heads", help="what is trained (heads)"
         )
         recipe = parser.add_argument_group("recipe; what is not given is as recommended")
-        # Numbers that make no sense are refused with the rest of the recipe.
-        add_recipe_options(recipe, count=int)
-        add_memory_options(recipe, count=int)
+        add_options(recipe, "recipe", "memory", site=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        given = {name: options[name] for name in RECIPE_FIELDS if options[name] is not None}
         with expected_errors():
             base = model_named(options["base"]).pk if options["base"] else None
             params = TrainingParams(
@@ -42,7 +39,7 @@ class Command(BaseCommand):
                 base=base,
                 collection=options["collection"],
                 tune=options["tune"],
-                recipe=given,
+                recipe=given_options(options),
             )
             check_params(params)
         job = run_in_foreground(self, Job.Kind.TRAIN, asdict(params), unit="steps")

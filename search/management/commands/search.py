@@ -11,7 +11,9 @@ from django.utils.datastructures import MultiValueDict
 
 from gallery.management.users import user_named
 from mlcore.errors import ContextVisionError
+from search.filters import FILTERS
 from search.forms import SearchForm
+from search.parameters import PARAMETERS
 from search.services import SearchPage, search_images
 
 
@@ -21,10 +23,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("q", nargs="?", default="", metavar="WORDS")
         parser.add_argument("--image", type=Path, help="an example picture")
-        parser.add_argument("--without", default="", metavar="WORDS", help="steer away from")
-        parser.add_argument("--collection", default="")
-        parser.add_argument("--tag", default="")
         parser.add_argument("-k", "--limit", type=int, default=10, help="how many (10)")
+        for name, each in PARAMETERS.items():
+            if name not in ("q", "limit"):
+                action: Any = "append" if each.is_part else "store"
+                parser.add_argument(f"--{name}", action=action, help=_escaped(each.help))
+        for name, declared in FILTERS.items():
+            action = "append" if declared.is_many else "store"
+            parser.add_argument(f"--{name}", action=action, help=_escaped(declared.help))
         parser.add_argument("--user", help="search as this user; as the public otherwise")
         parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
@@ -36,7 +42,7 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(f"{options['image']}: {error.strerror}.") from error
             files["image"] = SimpleUploadedFile(options["image"].name, data)
-        form = SearchForm(options, files)
+        form = SearchForm({name: given for name, given in options.items() if given}, files)
         if not form.is_valid():
             reasons = [f"{name}: {texts.as_text()}" for name, texts in form.errors.items()]
             raise CommandError(" ".join(reasons))
@@ -52,10 +58,10 @@ class Command(BaseCommand):
 
     def _print(self, page: SearchPage) -> None:
         for notice in page.notices:
-            self.stderr.write(notice)
+            self.stderr.write(str(notice))
         for result in page.results:
             image = result.image
-            self.stdout.write(f"{result.score:6.3f}  {image.pk:>7}  {image}  {image.caption}")
+            self.stdout.write(f"{result.relevance:6.3f}  {image.pk:>7}  {image}  {image.caption}")
         version = page.engine.version
         self.stdout.write(
             f"{len(page.results)} of {version.count} pictures in {page.timing_ms['total']:.0f} ms, "
@@ -63,11 +69,18 @@ class Command(BaseCommand):
         )
 
 
+def _escaped(text: str) -> str:
+    """Argparse fills in what stands behind a percent sign."""
+    return text.replace("%", "%%")
+
+
 def _as_json(page: SearchPage) -> dict[str, Any]:
     return {
         "results": [
             {
-                "score": result.score,
+                "relevance": result.relevance,
+                "is_strong": result.is_strong,
+                "similarity": result.similarity,
                 "id": result.image.pk,
                 "title": result.image.title,
                 "captions": [caption.text for caption in result.image.captions.all()],
@@ -78,5 +91,7 @@ def _as_json(page: SearchPage) -> dict[str, Any]:
         "model": str(page.engine.version.model_version),
         "index": page.engine.version.pk,
         "timing_ms": page.timing_ms,
-        "notices": page.notices,
+        "searched": page.searched,
+        "strong": page.strong,
+        "notices": [{"code": each.code, "text": str(each)} for each in page.notices],
     }

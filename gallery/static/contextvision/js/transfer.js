@@ -119,6 +119,7 @@ export class Connection {
 
   fault(answer) {
     if (answer.status === 200 || answer.status === 403) return new Error(this.words.signedOut);
+    if (answer.status === 507) return new Error(this.words.noRoom);
     if (answer.status === 429) {
       const seconds = Number.parseInt(answer.getResponseHeader("Retry-After"), 10) || 60;
       return new Error(this.words.tooOften.replace("{seconds}", seconds));

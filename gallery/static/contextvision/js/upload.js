@@ -52,8 +52,8 @@ function spellSize(bytes) {
   return `${(bytes / MEGABYTE).toFixed(1)} MB`;
 }
 
-const isArchive = (file) => /\.zip$/i.test(file.name);
-const isPicture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|avif|jpe?g|png|webp|gif)$/i.test(file.name);
+const isArchive = (file) => /\.(zip|tar)$/i.test(file.name);
+const isPicture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|avif|jpe?g|png|webp|gif|tiff?)$/i.test(file.name);
 
 /* Why a file will not be taken, as far as that can be told from here; empty if it may be. */
 function objection(file, place) {
@@ -391,7 +391,7 @@ window.addEventListener("beforeunload", (event) => {
 
 // The plain form needs a file and takes pictures only; here the list of files is what counts.
 input.required = false;
-input.accept = "image/*,.zip";
+input.accept = "image/*,.zip,.tar";
 invitation.textContent = invitation.dataset.withScript;
 for (const part of form.querySelectorAll("[data-scripted]")) part.hidden = false;
 if (input.files.length) add([...input.files]); // chosen before this script had loaded

@@ -1,0 +1,1 @@
+"""What needs no database: encoding, and lookups in an index."""

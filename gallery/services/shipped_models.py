@@ -1,0 +1,72 @@
+"""Models that come with the program, kept so that a later release may ship others.
+
+A site goes on searching with the model that its index was made with. That of a row called
+``starter`` would be gone with the release that shipped it, so each is copied to the models of this
+installation while it is there; when another one is shipped, the row leads to the copy.
+"""
+
+import shutil
+import uuid
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from gallery.models import ModelVersion
+from mlcore.encoders.registry import FAMILIES, find_model, model_fingerprint
+from mlcore.errors import ContextVisionError
+
+_CODED = 16
+"""Digits of a fingerprint in the name of a copy."""
+
+
+def keep_shipped_models() -> None:
+    """Copy what is shipped and indexed here, and lead rows of what was shipped to their copies.
+
+    Nothing is done where there is no copy and none can be made: searches tell so.
+    """
+    shipped = {name for family in FAMILIES.values() for name in family.shipped}
+    rows = ModelVersion.objects.filter(reference__in=shipped, index_versions__isnull=False)
+    for row in rows.distinct():
+        place = Path(settings.MODELS_DIR) / f"{row.reference}-{row.fingerprint[:_CODED]}"
+        if not place.exists():
+            source = _source(row.reference, row.fingerprint)
+            if source is None:
+                continue
+            _copy(source, place)
+            if not place.exists():
+                continue
+        if _fingerprint(row.reference) != row.fingerprint:
+            # Its name is free for the one that is shipped now.
+            row.name, row.reference = f"{row.name} {row.fingerprint[:8]}", str(place)
+            row.save(update_fields=["name", "reference"])
+
+
+def _source(reference: str, fingerprint: str) -> Path | None:
+    """Find a folder of this release with the model of this fingerprint."""
+    if _fingerprint(reference) == fingerprint:
+        return find_model(reference).directory
+    for family in FAMILIES.values():
+        for folder in family.former if reference in family.shipped else ():
+            if _fingerprint(str(folder)) == fingerprint:
+                return folder
+    return None
+
+
+@cache
+def _fingerprint(reference: str) -> str:
+    """What is shipped does not change while a process runs; empty where it cannot be read."""
+    try:
+        return model_fingerprint(find_model(reference))
+    except ContextVisionError:
+        return ""
+
+
+def _copy(source: Path, place: Path) -> None:
+    temporary = place.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        shutil.copytree(source, temporary, ignore=shutil.ignore_patterns(".*"))
+        temporary.rename(place)
+    except OSError:
+        # Another process was faster, or the disk is full: it is tried again.
+        shutil.rmtree(temporary, ignore_errors=True)

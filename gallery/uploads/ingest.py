@@ -1,0 +1,430 @@
+"""How bytes become a picture of the gallery: limits, decoding, duplicates, files, one row.
+
+Web upload, API, admin and importers all come through :func:`ingest`.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from gallery import audit, fulltext
+from gallery.disk import disk_full, require_room_for_pictures
+from gallery.models import Caption, Collection, Image, Job, Tag
+from gallery.models.image import Split, Visibility
+from gallery.storage import READERS
+from mlcore.config import ImageLimits
+from mlcore.errors import ImageRejectedError
+from mlcore.i18n import Message
+from mlcore.imaging.sandbox import get_decoder
+from mlcore.metadata.dates import moment_in_name
+from mlcore.metadata.photo import PhotoMetadata
+from mlcore.sanitize import clean_line
+
+if TYPE_CHECKING:
+    from mlcore.imaging.renditions import Placeholder
+    from mlcore.imaging.sandbox_answers import PreparedPicture
+
+SUFFIXES = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+    "TIFF": ".tif",
+}
+"""File name endings by decoded format; what the sender called the file is not believed."""
+
+BATCH_FILES = 64
+"""Files taken in together, in one transaction."""
+BATCH_BYTES = 64 * 1024 * 1024
+"""A batch ends early at so many bytes, so that memory is bounded whatever the pictures weigh."""
+WRITERS = 8
+"""Files written at a time: in a bucket each costs a wait of some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadItem:
+    """One file on its way in, with what is known about it."""
+
+    name: str
+    data: bytes
+    captions: tuple[str, ...] = ()
+    caption_source: Caption.Source = Caption.Source.IMPORT
+    split: str = Split.NONE
+    source: str = ""
+    said: PhotoMetadata = PhotoMetadata()  # noqa: RUF009 - frozen
+    """What came beside it says: it counts before what is in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where new pictures go and to whom they belong."""
+
+    uploader: User | None = None
+    owner: User | None = None
+    sender: User | None = None
+    """Whose rights count over pictures that are there already; None for who runs commands."""
+    visibility: str = Visibility.PUBLIC
+    groups: tuple[Group, ...] = ()
+    """Whose members see them, where they are for groups."""
+    collection: Collection | None = None
+    tags: tuple[Tag, ...] = ()
+    job: Job | None = None
+    """The import that brings them."""
+    visibility_is_asked: bool = False
+    """Whether somebody said who is to see them, and not only the way in."""
+    owner_is_asked: bool = False
+    updates: frozenset[str] = frozenset()
+    """Which of "owner", "visibility", "collection", "split" and "title" to set of pictures that
+    are there already, where they differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of one file: a picture, new or known before, or the reason why not."""
+
+    name: str
+    image: Image | None
+    created: bool = False
+    differs: tuple[str, ...] = ()
+    """What is otherwise of a picture that was there: "owner", "visibility", "collection",
+    "split", "title"."""
+    updated: bool = False
+    """Whether that was changed, or a split was added that it did not have."""
+    captions: int = 0
+    """How many it has more than before."""
+    tags: int = 0
+    """Likewise, without those of the destination."""
+    restored: bool = False
+    """Whether files of it were missing and are there again."""
+    error: Message | None = None
+    sha256: str = ""
+    """Of the file; empty where it could not be read."""
+
+
+def upload_limits() -> ImageLimits:
+    """Limits for pictures that are kept."""
+    return ImageLimits(
+        max_bytes=settings.CONTEXTVISION_UPLOAD_MAX_BYTES,
+        max_pixels=settings.CONTEXTVISION_UPLOAD_MAX_PIXELS,
+    )
+
+
+def query_limits() -> ImageLimits:
+    """Tighter limits for pictures that anybody may search with."""
+    return ImageLimits(
+        max_bytes=settings.CONTEXTVISION_QUERY_MAX_BYTES,
+        max_pixels=settings.CONTEXTVISION_QUERY_MAX_PIXELS,
+        accepts_tiff=False,
+    )
+
+
+def in_batches(items: Iterable[UploadItem]) -> Iterator[list[UploadItem]]:
+    """Part files into batches for :func:`ingest`; no more is read ahead than one batch holds."""
+    batch: list[UploadItem] = []
+    weight = 0
+    for item in items:
+        batch.append(item)
+        weight += len(item.data)
+        if len(batch) >= BATCH_FILES or weight >= BATCH_BYTES:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
+
+
+def ingest(batch: Sequence[UploadItem], destination: Destination) -> list[IngestResult]:
+    """Take in a batch of files and tell what became of each, in the order given.
+
+    Files are written before the rows that name them, and all rows of a batch are committed
+    together: a crash leaves files that nothing names, never a row without its file. A file whose
+    content is known already adds only the captions and the split that were missing, where the
+    sender may describe that picture, and its files where they are gone.
+
+    Raises:
+        DiskFullError: there is no room for the batch; nothing of it is kept.
+        StorageUnavailableError: the pictures are out of reach.
+    """
+    digests = [hashlib.sha256(item.data).hexdigest() for item in batch]
+    there = Image.objects.filter(sha256__in=digests)
+    known = {image.sha256: image for image in there}
+    if destination.sender is not None:
+        there = there.editable_by(destination.sender)
+    describable = set(there.values_list("sha256", flat=True)) if known else set()
+    lost = _without_files(known.values())
+    unknown = {
+        digest: item
+        for digest, item in zip(digests, batch, strict=True)
+        if digest not in known or digest in lost
+    }
+    require_room_for_pictures(sum(len(item.data) for item in unknown.values()))
+    prepared = dict(zip(unknown, _prepare(unknown.values()), strict=True))
+    files = [
+        (name, data)
+        for digest, picture in prepared.items()
+        if not isinstance(picture, ImageRejectedError)
+        for name, data in _files(known.get(digest), digest, unknown[digest], picture)
+    ]
+    try:
+        _write(files)
+        with transaction.atomic():
+            results = [
+                _settle(
+                    item,
+                    digest,
+                    known,
+                    prepared.get(digest),
+                    destination,
+                    describable,
+                    restored=digest in lost,
+                )
+                for digest, item in zip(digests, batch, strict=True)
+            ]
+            fulltext.refresh([result.image.pk for result in results if result.image])
+    except Exception as error:
+        if disk_full(error):
+            _take_back(unknown, [name for name, _ in files])
+        raise
+    return results
+
+
+def _write(files: Iterable[tuple[str, bytes]]) -> None:
+    with ThreadPoolExecutor(WRITERS) as writers:
+        written = [
+            writers.submit(default_storage.save, name, ContentFile(data)) for name, data in files
+        ]
+    for file in written:
+        file.result()  # raises what kept it from being written
+
+
+def _take_back(digests: Iterable[str], names: Iterable[str]) -> None:
+    """Remove the files of pictures that were not taken in; somebody else may have, meanwhile."""
+    kept = set(Image.objects.filter(sha256__in=digests).values_list("sha256", flat=True))
+    for name in names:
+        if not any(digest in name for digest in kept):
+            default_storage.delete(name)
+
+
+def _prepare(items: Iterable[UploadItem]) -> "Iterator[PreparedPicture | ImageRejectedError]":
+    return get_decoder().prepare_all(
+        ((item.name, item.data) for item in items), limits=upload_limits()
+    )
+
+
+def _without_files(images: Iterable[Image]) -> set[str]:
+    """Return the digests of pictures of which a file is missing, or the original is cut short."""
+    with ThreadPoolExecutor(READERS) as readers:
+        return {digest for digest in readers.map(_digest_if_lost, images) if digest}
+
+
+def _digest_if_lost(image: Image) -> str:
+    try:
+        if default_storage.size(str(image.file)) == image.bytes and all(
+            default_storage.size(name) for name in image.ingested_names
+        ):
+            return ""
+    except FileNotFoundError:
+        pass
+    return image.sha256
+
+
+def _files(
+    known: Image | None, digest: str, item: UploadItem, picture: "PreparedPicture"
+) -> Iterator[tuple[str, bytes]]:
+    """Name the files of a picture, with what they hold."""
+    image = known or Image(sha256=digest, file=_original_name(digest, picture.format))
+    yield str(image.file), item.data
+    yield image.display_name, picture.display
+    yield image.thumbnail_name, picture.thumbnail
+
+
+def _original_name(digest: str, picture_format: str) -> str:
+    return f"originals/{digest[:2]}/{digest}{SUFFIXES[picture_format]}"
+
+
+def _settle(
+    item: UploadItem,
+    digest: str,
+    known: dict[str, Image],
+    picture: "PreparedPicture | ImageRejectedError | None",
+    destination: Destination,
+    describable: set[str],
+    *,
+    restored: bool,
+) -> IngestResult:
+    if isinstance(picture, ImageRejectedError):
+        return IngestResult(item.name, None, error=picture.message, sha256=digest)
+    image = known.get(digest)
+    created = False
+    if image is None:
+        assert picture is not None  # noqa: S101  (what is not known was prepared)
+        image, created = _get_or_create(item, digest, picture, destination)
+        if created:
+            describable.add(digest)
+            if destination.visibility == Visibility.GROUPS:
+                image.groups.set(destination.groups)
+        known[digest] = image
+    if digest not in describable:
+        return IngestResult(item.name, image, restored=restored, sha256=digest)
+    captions = add_captions(image, item.captions, item.caption_source)
+    keywords = item.said.keywords
+    if created and picture is not None:
+        said = picture.metadata
+        captions += add_captions(image, [said.description], Caption.Source.METADATA)
+        keywords = (*keywords, *said.keywords)
+    tags = _add_tags(image, tags_named(dict.fromkeys(keywords)), destination, is_new=created)
+    wanted = {} if created else _differing(image, item, destination)
+    changes = {name: value for name, value in wanted.items() if name in destination.updates}
+    if item.split and not image.split:
+        changes["split"] = item.split
+    if changes:
+        fields = {name: value for name, value in changes.items() if name != "visibility"}
+        for name, value in fields.items():
+            setattr(image, name, value)
+        image.save(update_fields=list(fields))
+        if "visibility" in changes:
+            _show(image, destination)
+    return IngestResult(
+        item.name,
+        image,
+        created=created,
+        differs=tuple(wanted),
+        updated=bool(changes),
+        captions=captions,
+        tags=tags,
+        restored=restored,
+        sha256=digest,
+    )
+
+
+def _add_tags(image: Image, tags: Sequence[Tag], destination: Destination, *, is_new: bool) -> int:
+    """Add tags that are said of a picture, and those of the destination; count the former."""
+    if not tags and not destination.tags:
+        return 0
+    before = set() if is_new or not tags else set(image.tags.values_list("pk", flat=True))
+    image.tags.add(*tags, *destination.tags)
+    return len({tag.pk for tag in tags} - before)
+
+
+def _show(image: Image, destination: Destination) -> None:
+    changed = Image.objects.filter(pk=image.pk).show_to(destination.visibility, destination.groups)
+    audit.record_shown(changed, destination.visibility, destination.groups, user=destination.sender)
+    image.visibility = destination.visibility
+
+
+def _differing(image: Image, item: UploadItem, destination: Destination) -> dict[str, Any]:
+    """Return what is asked for a picture that is there already, and is otherwise of it."""
+    wanted: dict[str, Any] = {}
+    is_seen_by_others = destination.visibility != image.visibility or (
+        image.visibility == Visibility.GROUPS and set(image.groups.all()) != set(destination.groups)
+    )
+    if destination.visibility_is_asked and is_seen_by_others:
+        wanted["visibility"] = destination.visibility
+    owner = destination.owner if destination.owner_is_asked else None
+    if owner is not None and owner.pk != image.owner_id:
+        wanted["owner"] = owner
+    collection = destination.collection
+    if collection is not None and collection.pk != image.collection_id:
+        wanted["collection"] = collection
+    if item.split and image.split and item.split != image.split:
+        wanted["split"] = item.split
+    if item.said.title and item.said.title != image.title:
+        wanted["title"] = item.said.title
+    return wanted
+
+
+def _get_or_create(
+    item: UploadItem, digest: str, picture: "PreparedPicture", destination: Destination
+) -> tuple[Image, bool]:
+    said = item.said.or_else(picture.metadata).or_else(_named(item.name))
+    return Image.objects.get_or_create(
+        sha256=digest,
+        defaults={
+            "file": _original_name(digest, picture.format),
+            "width": picture.width,
+            "height": picture.height,
+            "format": picture.format,
+            "bytes": len(item.data),
+            **placeholder_fields(picture.placeholder),
+            "title": said.title or clean_line(PurePosixPath(item.name).stem, 200),
+            "source": clean_line(item.source, 300),
+            "split": item.split,
+            "taken_at": _aware(said.taken_at),
+            "taken_from": said.taken_from,
+            "creator": said.creator,
+            "credit": said.credit,
+            "copyright": said.copyright,
+            "place": said.place,
+            "camera": said.camera,
+            "notes": [Message(code).as_json() for code in picture.notes],
+            "owner": destination.owner,
+            "uploader": destination.uploader,
+            "visibility": destination.visibility,
+            "collection": destination.collection,
+            "job": destination.job,
+        },
+    )
+
+
+def _named(name: str) -> PhotoMetadata:
+    """What a file's name says of its picture, where nothing else does."""
+    moment = moment_in_name(PurePosixPath(name).name)
+    return PhotoMetadata(taken_at=moment, taken_from="name" if moment else "")
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Cameras seldom say where they are; their clock counts as UTC then."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def collection_named(name: str) -> Collection | None:
+    """Return the collection of this name, made where it is new; none for no name."""
+    return Collection.objects.get_or_create(name=name)[0] if name else None
+
+
+def tags_named(names: Iterable[str]) -> list[Tag]:
+    """Return the tags of these names, made where they are new."""
+    return [Tag.objects.get_or_create(name=name)[0] for name in names]
+
+
+def placeholder_fields(placeholder: "Placeholder") -> dict[str, str]:
+    """Return what a picture's row keeps to be shown until it is loaded."""
+    return {
+        "dominant_colour": placeholder.dominant_colour,
+        "placeholder": base64.b64encode(placeholder.webp).decode("ascii"),
+    }
+
+
+def add_captions(image: Image, captions: Iterable[str], source: Caption.Source) -> int:
+    """Add the captions that a picture does not have yet; return how many."""
+    wanted = list(dict.fromkeys(clean(captions)))
+    if not wanted:
+        return 0
+    present = list(image.captions.values_list("text", "order"))
+    texts = {text for text, _ in present}
+    following = 1 + max((order for _, order in present), default=-1)
+    fresh = [text for text in wanted if text not in texts]
+    Caption.objects.bulk_create(
+        Caption(image=image, text=text, order=following + offset, source=source)
+        for offset, text in enumerate(fresh)
+    )
+    return len(fresh)
+
+
+def clean(captions: Iterable[str]) -> list[str]:
+    """Make each caption one printable line, and drop what is empty then."""
+    limit = Caption._meta.get_field("text").max_length or 0
+    lines = (clean_line(text, limit) for text in captions)
+    return [line for line in lines if line]

@@ -1,1 +1,0 @@
-"""Measures the product beside what people would use instead, in one run and on the same input."""

@@ -1,0 +1,1 @@
+"""Networks compiled for processors, kept beside their models."""

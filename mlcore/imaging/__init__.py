@@ -1,0 +1,1 @@
+"""Untrusted files to pixels, and what is known about them."""

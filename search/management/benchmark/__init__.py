@@ -1,1 +1,0 @@
-"""The parts of the benchmark that need the whole product: a site with a database."""

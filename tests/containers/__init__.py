@@ -1,0 +1,1 @@
+"""The product in containers, on a real engine: `make test-containers`."""
