@@ -4,7 +4,9 @@ Python's ``csv`` believes every quote: one at the beginning of a caption swallow
 it. Here a quote opens a cell only where it is closed before a line that begins like a row.
 """
 
+import csv
 import functools
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ class Table:
     quoting: bool = True
     """Whether quotes hold cells together; in tables with tabs or bars they are characters, unless
     all of them are written as spreadsheets do."""
+    escapes: bool = True
+    """Whether a backslash before a quote makes it a character, as databases write it."""
 
     def rows(self, is_row: Callable[[list[str]], bool]) -> Iterator[tuple[int, list[str]]]:
         """Yield the cells of each row that holds something, with its line, from 1.
@@ -76,7 +80,7 @@ class Table:
         is_open = False
         at = 0
         while True:
-            quoted = _quoted(text, at, self.delimiter)
+            quoted = _quoted(text, at, self.delimiter, escapes=self.escapes)
             if quoted is not None:
                 cell, at = quoted
                 cells.append(cell)
@@ -122,7 +126,18 @@ def read_table(text: str, score: Callable[[Sequence[str]], int]) -> Table:
         delimiter,
         first,
         quoting=delimiter not in "\t|" or all_quoted or _is_quoted(lines, delimiter),
+        escapes=not ('\\"' in text and _is_by_the_standard(text, delimiter)),
     )
+
+
+def _is_by_the_standard(text: str, delimiter: str) -> bool:
+    """Tell whether rows of one width come out where quotes are doubled only (RFC 4180, section 2);
+    backslashes before them are then characters of their own."""
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        return len({len(row) for row in rows if row}) == 1
+    except csv.Error:
+        return False
 
 
 def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
@@ -145,13 +160,13 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
     return is_proven
 
 
-def _quoted(text: str, at: int, delimiter: str) -> tuple[str, int] | None:
+def _quoted(text: str, at: int, delimiter: str, *, escapes: bool) -> tuple[str, int] | None:
     """Read a quoted cell; return what is in it and where it ends, or None where there is none."""
     doubled, escaped = _cells(delimiter)
     match = doubled.match(text, at)
     if match is not None:
         return match[1].replace('""', '"'), match.end()
-    match = escaped.match(text, at)
+    match = escaped.match(text, at) if escapes else None
     return (
         None
         if match is None

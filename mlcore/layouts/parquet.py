@@ -17,8 +17,10 @@ from mlcore.layouts.listing import MAX_CAPTION, Listing, split_of
 from mlcore.metadata.photo import PhotoMetadata
 from mlcore.sanitize import clean_line
 
-_BATCH = 64
-"""Rows read at a time; pictures of some 100 kB make that a few megabytes."""
+_BATCH = 16
+"""Rows read at a time with their pictures, of which some have megabytes."""
+_WORDS = 64
+"""Rows read at a time without them; there may be pictures of another kind in them."""
 _PICTURES = ("image", "jpg", "png", "webp", "img", "picture", "bytes", "imagebytes")
 _OPEN = 4
 """Tables of which the last pictures are kept: splits are read side by side."""
@@ -94,7 +96,7 @@ class _Rows:
         columns = Columns.among(["file", *others], self._chosen)
         split = _split_of_table(table)
         at = 0
-        for batch in _batches(self._files, table, others):
+        for batch in _batches(self._files, table, others, _WORDS):
             for row in batch.to_pylist() if others else [{}] * batch.num_rows:
                 yield self._row(table, picture, at, row, columns, split)
                 at += 1
@@ -179,7 +181,9 @@ def _open(files: Files, table: str) -> Any:
     return pyarrow.BufferReader(files.read(table, 2**31))
 
 
-def _batches(files: Files, table: str, columns: list[str] | None) -> Iterator[Any]:
+def _batches(
+    files: Files, table: str, columns: list[str] | None, rows: int = _BATCH
+) -> Iterator[Any]:
     pyarrow = _pyarrow()
     try:
         source = _open(files, table)
@@ -190,7 +194,7 @@ def _batches(files: Files, table: str, columns: list[str] | None) -> Iterator[An
             )
             return
         file = pyarrow.parquet.ParquetFile(source)
-        yield from file.iter_batches(batch_size=_BATCH, columns=columns)
+        yield from file.iter_batches(batch_size=rows, columns=columns)
     except pyarrow.ArrowException as error:
         raise DatasetError(
             "parquet.unreadable", table=display_name(table), cause=str(error)[:200]

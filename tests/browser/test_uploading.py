@@ -47,7 +47,7 @@ def test_a_folder_is_looked_at_and_sent(
     rows = page.locator(".transfers li")
     expect(rows).to_have_count(5)
     notes = rows.filter(has_text="notes.txt")
-    expect(notes).to_contain_text("neither a picture nor a zip archive")
+    expect(notes).to_contain_text("neither a picture nor a zip or tar")
     expect(rows.filter(has_text="again.jpg")).to_contain_text("Already there. Its bytes are not")
     expect(rows.filter(has_text="The same picture as")).to_have_count(1)
     assert Image.objects.count() == len(gallery)

@@ -136,7 +136,7 @@ def test_an_upload_is_embedded_indexed_and_found(tiny_clip: str, log: Path) -> N
 def test_a_worker_counts_for_the_filters_before_a_page_has_to(tiny_clip: str, log: Path) -> None:
     add_picture("red")
     shared = RedisCache(redis_url(), {"OPTIONS": {"serializer": JSONSerializer()}})
-    keys = ["facets:public:colour", "facets:staff:uploader"]
+    keys = ["facets:public:colour", "facets:everything:uploader"]
     shared.delete_many(keys)
     with running_worker(log, CONTEXTVISION_MODEL=tiny_clip, CACHE_URL=redis_url()):
         wait_until(

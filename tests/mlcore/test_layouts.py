@@ -455,6 +455,19 @@ def test_an_open_quote_swallows_nothing(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    ("cell", "caption"),
+    [('"a \\""\nsign"', 'a \\" sign'), ('"a \\"small\\" dog"', 'a "small" dog')],
+    ids=["of a spreadsheet", "of a database"],
+)
+def test_a_backslash_before_a_quote(cell: str, caption: str, tmp_path: Path) -> None:
+    with table_of(
+        tmp_path, f"file,caption,split\na.jpg,{cell},train\nb.jpg,A cat,train\n"
+    ) as source:
+        assert source.odd == ()
+        assert contents(source) == {"a.jpg": ((caption,), "train"), "b.jpg": (("A cat",), "train")}
+
+
 def test_in_tabs_a_quote_is_a_character(tmp_path: Path) -> None:
     text = 'file\tcaption\na.jpg\t"Hi" says a sign\nb.jpg\t"open\na.jpg\tsay "b"\n'
     with table_of(tmp_path, text, "captions.tsv") as source:

@@ -64,7 +64,8 @@ def keep_pictures(
             gone = lacking - set(Image.objects.filter(pk__in=lacking).values_list("pk", flat=True))
             deleted |= gone
             faults += [entry for file, entry in lost if file.picture not in gone]
-            new += sum(entry.pop("is_new") for entry in kept)
+            # Two threads may have kept the same bytes at once.
+            new += len({entry["sha256"] for entry in kept if entry.pop("is_new")})
             files += len(kept)
             segments.append([number, repository.put_lines(kept).digest])
             counted(len(wanted))

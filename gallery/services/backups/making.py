@@ -52,7 +52,7 @@ def make_backup(folder: Path, *, keep: int | None, progress: Progress) -> Backup
     with repository.writing():
         migrations = _migrations()
         former = repository.snapshot() if repository.snapshots() else None
-        made_at = timezone.now().strftime("%Y%m%dT%H%M%SZ")
+        made_at = timezone.now().strftime("%Y%m%dT%H%M%S.%fZ")
         with one_view():
             rows = sum(model._base_manager.count() for model in tables().values())
             counter = Counter(progress, rows + 3 * Image.objects.count())

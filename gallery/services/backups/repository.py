@@ -24,7 +24,7 @@ FORMAT = 1
 """Version of the layout; a backup of a later one is refused."""
 
 _CHUNK = 1024 * 1024
-_SNAPSHOT = re.compile(r"(?P<made>\d{8}T\d{6}Z)-(?P<digest>[0-9a-f]{16})\.json")
+_SNAPSHOT = re.compile(r"(?P<made>\d{8}T\d{6}\.\d{6}Z)-(?P<digest>[0-9a-f]{16})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
