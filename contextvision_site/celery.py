@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.signals import worker_shutdown, worker_shutting_down
 from kombu import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -109,6 +110,28 @@ class Pulse(bootsteps.StartStopStep):
             logger.warning("Maintenance failed; it is tried again.", exc_info=True)
         finally:
             close_old_connections()
+
+
+@worker_shutting_down.connect
+def _ask_jobs_back(**_: Any) -> None:
+    """In the signal's handler; what runs asks for this at its next safe point."""
+    from gallery.jobs import shutdown
+
+    shutdown.requested.set()
+
+
+@worker_shutdown.connect
+def _send_what_was_handed_back(**_: Any) -> None:
+    """So that another worker begins at once. Where this fails, the next maintenance does it."""
+    from django.db import close_old_connections
+
+    from gallery.services import jobs
+
+    close_old_connections()
+    try:
+        jobs.recover()
+    except Exception:  # an outage of the database, which leaves nothing else to do here
+        logger.warning("Jobs were handed back and not sent.", exc_info=True)
 
 
 app.steps["worker"].add(Pulse)

@@ -4,6 +4,7 @@ import logging
 import time
 
 from gallery.disk import disk_full
+from gallery.jobs import shutdown
 from gallery.jobs.heartbeat import kept_alive
 from gallery.jobs.kinds import KINDS, Body
 from gallery.models import Job, JobMetric
@@ -27,6 +28,10 @@ class JobLostError(Exception):
     """Another worker owns the job now: this run was silent for longer than its lease."""
 
 
+class HandedBackError(JobLostError):
+    """The worker was told to stop: this run ends, and whoever takes the job goes on with it."""
+
+
 class StoppedError(Exception):
     """The job was asked to stop, and its body got to a point where it can."""
 
@@ -36,6 +41,7 @@ def stop_if_asked(progress: Progress) -> None:
 
     Raises:
         StoppedError: it was; :func:`run_job` notes it.
+        HandedBackError: its worker was.
     """
     if progress.should_stop():
         raise StoppedError
@@ -85,6 +91,18 @@ class JobProgress:
         )
 
     def should_stop(self) -> bool:
+        """Tell whether the job was asked to stop.
+
+        Raises:
+            HandedBackError: the worker was: what asks this can be left here.
+        """
+        if self.is_cancelled():
+            return True
+        if shutdown.requested.is_set():
+            raise HandedBackError(f"Job {self._job.pk} waits for another worker: this one stops.")
+        return False
+
+    def is_cancelled(self) -> bool:
         if not self._stop and time.monotonic() - self._looked >= _LOOK_INTERVAL:
             self._look()
         return self._stop or self._watcher.should_stop()
@@ -107,8 +125,11 @@ def run_job(job_id: int, body: Body | None = None, *, watcher: Progress | None =
 
     An expected failure (:class:`ContextVisionError`) ends the job with its message; anything
     else is logged with its traceback and marked as a defect. Does nothing where the job was
-    claimed before.
+    claimed before. A worker that was told to stop starts none.
     """
+    if shutdown.requested.is_set():
+        Job.objects.message_spent(job_id)
+        return
     job = Job.objects.claim(job_id)
     if job is None:
         logger.info("Job %s is not waiting any more; nothing to do.", job_id)
@@ -118,7 +139,10 @@ def run_job(job_id: int, body: Body | None = None, *, watcher: Progress | None =
         body = body or KINDS[job.kind].load_body()
         with kept_alive(job.beat, f"job {job.pk}"):
             result = body(job, progress)
-        stopped = progress.should_stop()
+        stopped = progress.is_cancelled()
+    except HandedBackError as error:
+        logger.info("%s", error)
+        job.hand_back()
     except JobLostError as error:
         logger.warning("%s", error)
     except (StoppedError, TrainingStoppedError, EvaluationStoppedError):

@@ -7,6 +7,7 @@ MESSAGES: dict[str, Sentence] = {
     "job.started": _("Started."),
     "job.started_again": _("Started again, attempt %(attempt)s."),
     "job.no_sign_of_life": _("No sign of life from its worker; it waits for another one."),
+    "job.handed_back": _("Its worker was told to stop; it waits for another one."),
     "job.cancelled_early": _("Cancelled before it had started."),
     "job.asked_to_stop": _("Asked to stop."),
     "job.succeeded": _("Succeeded."),

@@ -70,6 +70,10 @@ class JobQuerySet(models.QuerySet["Job"]):
             return None
         return first if first.enqueued_at <= ended else None
 
+    def message_spent(self, pk: int) -> None:
+        """Note that a queued job's message came to nothing, so that it is sent again at once."""
+        self.filter(pk=pk, status=Job.Status.QUEUED).update(enqueued_at=None)
+
     def claim(self, pk: int) -> "Job | None":
         """Take a queued job for this worker, or return nothing where that cannot be.
 
@@ -242,12 +246,24 @@ class Job(models.Model):
     def requeue(self) -> bool:
         """Put an abandoned run back, or set the job aside when its workers died too often."""
         if self.attempt < self.MAX_ATTEMPTS:
-            done = self.change(status=Job.Status.QUEUED, token=None, enqueued_at=None)
-            if done:
-                self.note(Message("job.no_sign_of_life"))
-            return done
+            return self._put_back(Message("job.no_sign_of_life"))
         error = Message.of("job.set_aside", times=self.attempt)
         return self.finish(Job.Status.FAILED, error=error)
+
+    def hand_back(self) -> bool:
+        """Leave a run to whoever takes it next, since this worker was told to stop.
+
+        It does not count among the runs whose worker died.
+        """
+        return self._put_back(Message("job.handed_back"), attempt=F("attempt") - 1)
+
+    def _put_back(self, why: Message, **fields: Any) -> bool:
+        done = self.change(
+            status=Job.Status.QUEUED, token=None, lease_until=None, enqueued_at=None, **fields
+        )
+        if done:
+            self.note(why)
+        return done
 
     def cancel(self) -> bool:
         """Ask an unfinished job to stop; one that has not started yet is cancelled at once."""

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
+from gallery.jobs import shutdown
 from gallery.jobs.heartbeat import kept_alive
 from gallery.jobs.runner import JobLostError
 from gallery.models import EmbeddingChunk, EmbeddingPlan, Job, ModelVersion
@@ -91,12 +92,15 @@ def help_embedding(job_id: int) -> None:
 
 
 class _WishesOf(NoProgress):
-    """What a helper may know of a job that another worker leads: whether it is to go on."""
+    """What a helper may know of a job that another worker leads: whether it is to go on;
+    and whether this worker is."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
 
     def should_stop(self) -> bool:
+        if shutdown.requested.is_set():
+            return True
         going_on = Job.objects.unfinished().filter(pk=self._job.pk, cancel_requested=False)
         return not going_on.exists()
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import transaction
 
+from gallery.jobs import shutdown
 from gallery.models import SentenceChange, SentenceEmbedding, SentenceModel, SentenceReading
 from gallery.models.sentence import Sentence, sentences_of
 from gallery.vectors import updates
@@ -30,7 +31,8 @@ PICTURES = 32
 def read_sentences(progress: Progress | None = None) -> int:
     """Bring the stored vectors to what captions and titles say now; return how many were made.
 
-    Nothing is done where another worker is at it; the work ends early where ``progress`` says so.
+    Nothing is done where another worker is at it; the work ends early where ``progress`` says so,
+    or the worker is told to stop: others see the notes that are left.
 
     Raises:
         ModelUnavailableError: the model of the settings cannot be had.
@@ -45,7 +47,7 @@ def read_sentences(progress: Progress | None = None) -> int:
         )
         model = SentenceModel.objects.for_encoder(encoder)
         reading.follow(model)
-        while reading.beat() and not (progress and progress.should_stop()):
+        while reading.beat() and not _is_to_end(progress):
             pictures = _changed_pictures()
             if not pictures:
                 break
@@ -55,6 +57,11 @@ def read_sentences(progress: Progress | None = None) -> int:
     finally:
         reading.end()
     return made
+
+
+def _is_to_end(progress: Progress | None) -> bool:
+    # A job asks first: it has to hand itself back.
+    return bool(progress and progress.should_stop()) or shutdown.requested.is_set()
 
 
 def read_first(progress: Progress) -> None:
