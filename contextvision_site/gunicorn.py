@@ -60,7 +60,7 @@ def post_worker_init(worker: Any) -> None:
     warming.start()
     # Until then who asks waits in the system's queue, where a restart costs a moment and no answer.
     deadline = time.monotonic() + WARM_UP_PATIENCE
-    while warming.is_alive() and time.monotonic() < deadline:
+    while worker.alive and warming.is_alive() and time.monotonic() < deadline:
         warming.join(1.0)
         worker.notify()  # else the server would take it for one that hangs
 

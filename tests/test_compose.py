@@ -280,9 +280,12 @@ def test_every_service_but_the_migration_is_watched_and_restarted(services: dict
 def test_migrations_run_once_before_everything_else(services: dict[str, Any]) -> None:
     from django.core.management import get_commands
 
-    program, script, command = services["migrate"]["command"]
-    assert (program, script) == ("python", "manage.py")
-    assert command in get_commands()
+    shell, option, line = services["migrate"]["command"]
+    assert (shell, option) == ("sh", "-c")
+    run = re.findall(r"python manage\.py (\w+)", line)
+    assert run == ["migrate", "warm_up"], "the networks are compiled once the tables are there"
+    assert set(run) <= set(get_commands())
+    subprocess.run(["sh", "-n", "-c", line], check=True)
     assert services["migrate"]["depends_on"]["postgres"] == {"condition": "service_healthy"}
     for name in ("web", *WORKERS):
         assert services[name]["depends_on"]["migrate"] == {
