@@ -199,8 +199,20 @@ def live_index_is_as_set(databases: Iterable[str] | None = None, **_: Any) -> li
     if live is None:
         return []
     problems: list[CheckMessage] = []
-    wanted, found = settings.CONTEXTVISION_MODEL, live.model_version.reference
-    if not live.model_version.is_as_set:
+    model = live.model_version
+    wanted, found = settings.CONTEXTVISION_MODEL, model.reference
+    if not model.is_as_set and wanted == found:
+        views = ",".join(settings.CONTEXTVISION_VIEWS)
+        problems.append(
+            Warning(
+                f"CONTEXTVISION_VIEWS is {views!r}, but the vectors of the live index were made of "
+                f"{model.views!r}, and so are those of new pictures.",
+                hint=f"To change over, run 'manage.py promote {wanted}'; to stay, set "
+                f"CONTEXTVISION_VIEWS={model.views}.",
+                id="contextvision.W015",
+            )
+        )
+    elif not model.is_as_set:
         problems.append(
             Warning(
                 f"CONTEXTVISION_MODEL is {wanted!r}, but the live index was made with {found!r}, "

@@ -1,7 +1,7 @@
 """Names of shapes and the tunable values of the core, with their units and ranges."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,16 @@ class RuntimeOptions:
     precision: Precision = "auto"
     """``auto``: int8 where the processor is fastest in it and the model bears it, else bfloat16
     where the device computes in it, else float32."""
+
+
+View: TypeAlias = Literal["centre", "mirror", "middle"]
+"""A look at a picture: its centre square, that in a mirror, or the middle of that."""
+
+Views: TypeAlias = tuple[View, ...]
+"""What a picture's vector is made of, each once and in the order of :data:`VIEWS`."""
+
+VIEWS: Views = get_args(View)
+ONE_VIEW: Views = ("centre",)
 
 
 IndexKind: TypeAlias = Literal["auto", "flat", "ivf_sq8"]

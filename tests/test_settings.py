@@ -81,6 +81,11 @@ def test_buckets(monkeypatch: pytest.MonkeyPatch, value: str, meant: object) -> 
     assert env.bucket(NAME, "") == meant
 
 
+def test_views_are_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, " middle, centre ")
+    assert env.views(NAME, "centre") == ("centre", "middle")
+
+
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "http://[::1]:9000/")
     assert env.address(NAME, "") == "http://[::1]:9000"
@@ -104,6 +109,9 @@ def test_debugging_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) ->
         (lambda: env.share(NAME, 0.1), "5 %", "from 0 to 1"),
         (lambda: env.share(NAME, 0.1), "nan", "from 0 to 1"),
         (lambda: env.choice(NAME, "a", ("a", "b")), "c", "a, b"),
+        (lambda: env.views(NAME, "centre"), "mirror", "'centre'"),
+        (lambda: env.views(NAME, "centre"), "centre,centre", "'centre'"),
+        (lambda: env.views(NAME, "centre"), "centre,left", ",mirror"),
         (lambda: env.rate(NAME, "1/second"), "5/fortnight", "120/minute"),
         (lambda: env.rate(NAME, "1/second"), "120", "120/minute"),
         (lambda: env.database(NAME, ""), "mysql://user@host/name", "postgres"),

@@ -17,6 +17,7 @@ from django.utils.functional import lazy
 
 from contextvision_site.settings.kept_secret import MIN_SECRET_LENGTH, kept_secret
 from gallery.vectors.registry import check_address
+from mlcore.config import VIEWS, Views
 
 SQLITE = "contextvision_site.sqlite3"
 """Django's backend, which makes the folder of the file as well."""
@@ -147,6 +148,20 @@ def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
 def choice(name: str, default: str, allowed: Collection[str]) -> str:
     values = {value: value for value in allowed}
     return _understood(name, default, values.__getitem__, f"one of {', '.join(allowed)}")
+
+
+def views(name: str, default: str) -> Views:
+    """Read how pictures are looked at: the centre, and what else, in any order."""
+
+    def cast(value: str) -> str:
+        named = [word.strip() for word in value.split(",")]
+        if "centre" not in named or len(set(named)) < len(named) or set(named) - set(VIEWS):
+            raise ValueError
+        return value
+
+    known = "'centre', with ',mirror' or ',middle' or both after it"
+    named = _understood(name, default, cast, known)
+    return tuple(view for view in VIEWS if view in named.replace(" ", "").split(","))
 
 
 def rate(name: str, default: str) -> str:

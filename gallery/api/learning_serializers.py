@@ -63,6 +63,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "image_fingerprint",
             "dim",
             "image_size",
+            "views",
             "parent",
             "job",
             "recipe",

@@ -38,6 +38,10 @@ def model_named(name: str | None) -> ModelVersion:
             raise CommandError(f"There is no model {name}.")
     else:
         found = list(models.filter(name=name)) or list(models.filter(reference=name))
+        if found and all(model.reference == name for model in found):
+            # A reference means the model that looks at pictures as the settings say.
+            views = ",".join(settings.CONTEXTVISION_VIEWS)
+            found = list(models.filter(reference=name, views=views))
         if not found and len(name) >= 6:
             found = list(models.filter(fingerprint__startswith=name))
     if len(found) > 1:
@@ -45,7 +49,9 @@ def model_named(name: str | None) -> ModelVersion:
         raise CommandError(f"Several models are called {name!r}; name one by its number: {numbers}")
     if found:
         return found[0]
-    encoder = shared_encoder(name, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
+    encoder = shared_encoder(
+        name, options=settings.CONTEXTVISION_RUNTIME_OPTIONS, views=settings.CONTEXTVISION_VIEWS
+    )
     return ModelVersion.objects.for_encoder(encoder)
 
 

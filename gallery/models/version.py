@@ -1,5 +1,6 @@
 """Versions of the model and of the index; one pointer says what is live."""
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from mlcore.config import ONE_VIEW, VIEWS, Views
 from mlcore.errors import IndexMismatchError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         ``fields`` are those of a new row. Where a known model gives every picture the same vector
         (only words were trained since), its stored vectors are this one's as well.
         """
+        from mlcore.encoders import views_of
+
         version = self.filter(fingerprint=encoder.fingerprint).first()
         if version is not None:
             if not version.image_fingerprint:  # registered before this was kept
@@ -45,13 +49,16 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         same_pictures = self.filter(
             image_fingerprint=encoder.image_fingerprint, dim=encoder.dim, vectors_from=None
         )
+        views = ",".join(views_of(encoder))
+        name = encoder.name if views == "centre" else f"{encoder.name} ({views})"
         version, _ = self.get_or_create(
             fingerprint=encoder.fingerprint,
             defaults={
-                "name": encoder.name,
+                "name": name,
                 "reference": encoder.name,
                 "dim": encoder.dim,
                 "image_size": encoder.image_size,
+                "views": views,
                 "image_fingerprint": encoder.image_fingerprint,
                 "vectors_from": same_pictures.order_by("pk").first(),
                 **fields,
@@ -81,6 +88,12 @@ class ModelVersion(models.Model):
     dim = models.PositiveIntegerField(_("vector width"))
     image_size = models.PositiveIntegerField(
         _("image size"), help_text=_("Pixels a side that the model looks at.")
+    )
+    views = models.CharField(
+        _("views"),
+        max_length=40,
+        default="centre",
+        help_text=_("What the vector of a picture is made of: the mean of these looks at it."),
     )
     origin = models.CharField(_("origin"), max_length=10, choices=Origin, default=Origin.REGISTERED)
     parent = models.ForeignKey(
@@ -157,12 +170,19 @@ class ModelVersion(models.Model):
 
     @property
     def is_as_set(self) -> bool:
-        """Whether it is what CONTEXTVISION_MODEL names, or grew out of it and never is named there.
+        """Whether it is what CONTEXTVISION_MODEL names, by CONTEXTVISION_VIEWS, or grew out of such
+        a one and never is named there.
 
         A model that was trained here or came in a bundle is made live by a promotion alone.
         """
         named = self.reference == settings.CONTEXTVISION_MODEL
-        return named or self.origin != self.Origin.REGISTERED
+        as_seen = self.views == ",".join(settings.CONTEXTVISION_VIEWS)
+        return (named and as_seen) or self.origin != self.Origin.REGISTERED
+
+    @property
+    def looks_at(self) -> Views:
+        """What it makes the vector of a picture of."""
+        return tuple(view for view in VIEWS if view in self.views.split(","))
 
     @property
     def state(self) -> State:
@@ -189,17 +209,23 @@ class ModelVersion(models.Model):
     def stock_relevance_model(self) -> "RelevanceModel":
         """Return what the evidence is worth where no captions tell: as shipped with the model, else
         a conservative default for its family."""
-        from mlcore.encoders.registry import find_model
+        from mlcore.encoders.registry import find_model, model_fingerprint
         from mlcore.relevance import default_model, shipped_model
 
         shipped = shipped_model(self.fingerprint)
         if shipped is not None:
             return shipped
         try:
-            family = find_model(self.reference).family.name
+            found = find_model(self.reference)
         except ModelUnavailableError:
-            family = ""
-        return default_model(family)
+            return default_model("")
+        if self.looks_at != ONE_VIEW:
+            # More views move the cosines little: what they are worth was fitted for one.
+            shipped = shipped_model(model_fingerprint(found))
+        if shipped is not None:
+            encoders = {**shipped.encoders, "picture": self.fingerprint}
+            return replace(shipped, encoders=encoders)
+        return default_model(found.family.name)
 
     def load_encoder(self) -> "Encoder":
         """Load this model; the process keeps one copy of it.
@@ -210,7 +236,8 @@ class ModelVersion(models.Model):
         """
         from mlcore.encoders import shared_encoder
 
-        encoder = shared_encoder(self.reference, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
+        options = settings.CONTEXTVISION_RUNTIME_OPTIONS
+        encoder = shared_encoder(self.reference, options=options, views=self.looks_at)
         require_unchanged(self.reference, then=self.fingerprint, now=encoder.fingerprint)
         return encoder
 

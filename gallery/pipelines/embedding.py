@@ -156,6 +156,8 @@ def resolve_model(reference: str | None) -> tuple[ModelVersion, Encoder]:
     if version is not None:
         return version, version.load_encoder()
     encoder = shared_encoder(
-        reference or settings.CONTEXTVISION_MODEL, options=settings.CONTEXTVISION_RUNTIME_OPTIONS
+        reference or settings.CONTEXTVISION_MODEL,
+        options=settings.CONTEXTVISION_RUNTIME_OPTIONS,
+        views=settings.CONTEXTVISION_VIEWS,
     )
     return ModelVersion.objects.for_encoder(encoder), encoder

@@ -95,6 +95,7 @@ def export_bundle(path: Path, *, model: ModelVersion | None = None) -> ExportedB
                 "fingerprint": model.fingerprint,
                 "image_fingerprint": model.image_fingerprint,
                 "dim": model.dim,
+                "views": model.views,
                 "recipe": model.recipe,
                 "data": model.data,
             },

@@ -128,7 +128,9 @@ def base_model(params: TrainingParams) -> ModelVersion:
     if live is not None:
         return live.model_version
     encoder = shared_encoder(
-        settings.CONTEXTVISION_MODEL, options=settings.CONTEXTVISION_RUNTIME_OPTIONS
+        settings.CONTEXTVISION_MODEL,
+        options=settings.CONTEXTVISION_RUNTIME_OPTIONS,
+        views=settings.CONTEXTVISION_VIEWS,
     )
     return ModelVersion.objects.for_encoder(encoder)
 
@@ -199,7 +201,11 @@ def _register(out: Path, base: ModelVersion, params: TrainingParams, job: Job) -
     """
     verify_checkpoint(out)
     told = read_json(out / TRAINING)
-    encoder = shared_encoder(str(out), options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
+    encoder = shared_encoder(
+        str(out),
+        options=settings.CONTEXTVISION_RUNTIME_OPTIONS,
+        views=settings.CONTEXTVISION_VIEWS,
+    )
     base_name = Path(base.name).name
     candidate = ModelVersion.objects.for_encoder(
         encoder,

@@ -36,7 +36,8 @@ from gallery.pipelines.bundles import (
 from gallery.pipelines.indexing import build_index
 from gallery.services import query_sets, versions
 from gallery.vectors.registry import store_for_new
-from mlcore.encoders import Encoder, load_encoder
+from mlcore.config import ONE_VIEW, VIEWS, Views
+from mlcore.encoders import Encoder, load_encoder, seen_in
 from mlcore.errors import ContextVisionError
 from mlcore.progress import NoProgress, Progress
 
@@ -94,7 +95,10 @@ def import_bundle(
         _unpacked(bundle, MODEL, Path(settings.MODELS_DIR)) as model_folder,
         _unpacked(bundle, INDEX, Path(settings.INDEX_DIR)) as index_folder,
     ):
-        encoder = load_encoder(model_folder, options=settings.CONTEXTVISION_RUNTIME_OPTIONS)
+        named = str(about.get("views", "centre")).split(",")
+        views: Views = tuple(view for view in VIEWS if view in named) or ONE_VIEW
+        options = settings.CONTEXTVISION_RUNTIME_OPTIONS
+        encoder = seen_in(load_encoder(model_folder, options=options), views)
         told = (about.get("fingerprint"), about.get("image_fingerprint"))
         if (encoder.fingerprint, encoder.image_fingerprint) != told:
             raise BundleError(

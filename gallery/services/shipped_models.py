@@ -13,7 +13,9 @@ from pathlib import Path
 from django.conf import settings
 
 from gallery.models import ModelVersion
+from mlcore.config import Views
 from mlcore.encoders.registry import FAMILIES, find_model, model_fingerprint
+from mlcore.encoders.views import with_views
 from mlcore.errors import ContextVisionError
 
 _CODED = 16
@@ -30,34 +32,34 @@ def keep_shipped_models() -> None:
     for row in rows.distinct():
         place = Path(settings.MODELS_DIR) / f"{row.reference}-{row.fingerprint[:_CODED]}"
         if not place.exists():
-            source = _source(row.reference, row.fingerprint)
+            source = _source(row)
             if source is None:
                 continue
             _copy(source, place)
             if not place.exists():
                 continue
-        if _fingerprint(row.reference) != row.fingerprint:
+        if _fingerprint(row.reference, row.looks_at) != row.fingerprint:
             # Its name is free for the one that is shipped now.
             row.name, row.reference = f"{row.name} {row.fingerprint[:8]}", str(place)
             row.save(update_fields=["name", "reference"])
 
 
-def _source(reference: str, fingerprint: str) -> Path | None:
-    """Find a folder of this release with the model of this fingerprint."""
-    if _fingerprint(reference) == fingerprint:
-        return find_model(reference).directory
+def _source(row: ModelVersion) -> Path | None:
+    """Find a folder of this release with the model of this row."""
+    if _fingerprint(row.reference, row.looks_at) == row.fingerprint:
+        return find_model(row.reference).directory
     for family in FAMILIES.values():
-        for folder in family.former if reference in family.shipped else ():
-            if _fingerprint(str(folder)) == fingerprint:
+        for folder in family.former if row.reference in family.shipped else ():
+            if _fingerprint(str(folder), row.looks_at) == row.fingerprint:
                 return folder
     return None
 
 
 @cache
-def _fingerprint(reference: str) -> str:
+def _fingerprint(reference: str, views: Views) -> str:
     """What is shipped does not change while a process runs; empty where it cannot be read."""
     try:
-        return model_fingerprint(find_model(reference))
+        return with_views(model_fingerprint(find_model(reference)), views)
     except ContextVisionError:
         return ""
 

@@ -130,7 +130,9 @@ def delete_model(model: ModelVersion) -> None:
     except ProtectedError as error:
         raise ModelKeptError("model.came_into_use", model=model.name) from error
     folder = Path(model.reference)
-    if folder.parent == Path(settings.MODELS_DIR):  # one that the hub or an operator keeps stays
+    is_shared = ModelVersion.objects.filter(reference=model.reference).exists()  # by other views
+    if folder.parent == Path(settings.MODELS_DIR) and not is_shared:
+        # One that the hub or an operator keeps stays.
         shutil.rmtree(folder, ignore_errors=True)
 
 

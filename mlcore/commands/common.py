@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from mlcore.config import Library, Precision, RuntimeOptions
+from mlcore.config import ONE_VIEW, VIEWS, Library, Precision, RuntimeOptions, Views
 from mlcore.datasets import CaptionDataset
 from mlcore.encoders import STARTER
 from mlcore.errors import ImageRejectedError, ModelUnavailableError
@@ -56,6 +56,19 @@ def add_model(command: argparse.ArgumentParser, default: str | None = STARTER) -
     command.add_argument(
         "--precision", choices=get_args(Precision), help=f"else {PRECISION_VARIABLE}"
     )
+
+
+def add_views(command: argparse.ArgumentParser) -> None:
+    """Add the option that says how pictures are looked at; see :func:`chosen_views`."""
+    command.add_argument(
+        "--views", nargs="+", choices=VIEWS, default=[],
+        help="what else than its centre the vector of a picture is made of",
+    )  # fmt: skip
+
+
+def chosen_views(options: argparse.Namespace) -> Views:
+    """Return what ``--views`` says, which always holds the centre."""
+    return tuple(view for view in VIEWS if view in (*ONE_VIEW, *options.views))
 
 
 def add_dataset(command: argparse.ArgumentParser) -> None:

@@ -13,14 +13,16 @@ from mlcore.commands.common import (
     add_command,
     add_dataset,
     add_model,
+    add_views,
     captioned,
+    chosen_views,
     opened,
     runtime_options,
     write_json,
 )
 from mlcore.commands.fit_relevance import add_evidence
 from mlcore.commands.judgements import JUDGEMENTS, run_judgements
-from mlcore.encoders import load_encoder
+from mlcore.encoders import load_encoder, seen_in
 from mlcore.encoders.sentences import load_sentence_encoder
 from mlcore.errors import DatasetError, RelevanceError
 from mlcore.evaluation import (
@@ -66,6 +68,7 @@ def add(commands: Any) -> None:
     command.add_argument("--json", action="store_true")
     command.add_argument("--html", type=Path, metavar="FILE", help="also write a report with plots")
     add_model(command)
+    add_views(command)
 
 
 def add_weighing(command: argparse.ArgumentParser) -> None:
@@ -107,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
         raise DatasetError("evaluation.no_folder_for_report", folder=str(report.parent))
     judgements = find_judgements(options.dataset) if options.protocol == JUDGEMENTS else {}
     encoder = load_encoder(options.model, options=runtime_options(options))
+    encoder = seen_in(encoder, chosen_views(options))
     if judgements:
         return run_judgements(
             options, judgements, encoder, weighing_of(options, encoder.fingerprint)

@@ -10,6 +10,7 @@ from mlcore.encoders.cache import forget_encoders, keep_encoders, shared_encoder
 from mlcore.encoders.loading import compile_model, load_encoder
 from mlcore.encoders.registry import FAMILIES, find_model, model_fingerprint
 from mlcore.encoders.starter import STARTER
+from mlcore.encoders.views import seen_in, views_of
 
 __all__ = [
     "FAMILIES",
@@ -24,5 +25,7 @@ __all__ = [
     "keep_encoders",
     "load_encoder",
     "model_fingerprint",
+    "seen_in",
     "shared_encoder",
+    "views_of",
 ]

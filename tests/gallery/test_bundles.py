@@ -90,6 +90,24 @@ def test_the_same_pictures_give_the_same_ids_and_scores(
     assert not [path for path in Path(settings.INDEX_DIR).iterdir() if ".tmp" in path.name]
 
 
+def test_a_bundle_tells_how_pictures_were_looked_at(
+    live: ModelVersion, tmp_path: Path, settings: LazySettings
+) -> None:
+    settings.CONTEXTVISION_VIEWS = ("centre", "mirror")
+    run(Job.Kind.EMBED, model=live.reference)
+    run(Job.Kind.INDEX, model=live.reference)
+    done = export_bundle(tmp_path / "mirrored.bundle")
+    assert done.model.views == "centre,mirror"
+    before = hits(IndexVersion.objects.get(is_active=True))
+    settings.CONTEXTVISION_VIEWS = ("centre",)
+    forget_all_but_pictures(settings)
+    there = import_bundle(done.path)
+    assert (there.model.fingerprint, there.as_it_was) == (done.model.fingerprint, True)
+    assert there.model.views == "centre,mirror"
+    assert there.index is not None
+    assert hits(there.index) == before
+
+
 def test_other_ids_and_missing_pictures_are_told_and_indexed_here(
     bundle: Path, settings: LazySettings
 ) -> None:
