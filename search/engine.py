@@ -6,23 +6,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from django.db import connection
 from PIL.Image import Image
 
-from gallery.models import IndexBias, IndexVersion, SentenceModel
+from gallery.models import IndexBias, IndexVersion
 from gallery.vectors.base import Lookup
 from gallery.vectors.registry import store_of
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.encoders import Encoder, keep_encoders
-from mlcore.encoders.sentences import SentenceEncoder
 from mlcore.errors import ContextVisionError
 from mlcore.i18n import Message
 from mlcore.index import Hit
 from mlcore.relevance import RelevanceModel
 from mlcore.relevance.bias import PictureBias
 from search.batching import Batcher, BusyError
-from search.query_cache import QueryVectors
+from search.readers import (
+    SENTENCES_TOGETHER,
+    SENTENCES_WAITING,
+    Questions,
+    Reader,
+    query_vectors,
+    readers_of,
+)
 from search.recall import Sample, recall_meter
 
 __all__ = [
@@ -38,8 +43,6 @@ logger = logging.getLogger(__name__)
 
 TAIL_INTERVAL = 1.0
 """Seconds between two looks for pictures that were embedded since."""
-SENTENCES_TOGETHER, SENTENCES_WAITING = 16, 32
-"""Sentences that are encoded together, and that may wait for the next batch."""
 PICTURES_TOGETHER, PICTURES_WAITING = 4, 8
 """Example pictures likewise: each takes the encoder many times as long."""
 SEARCHES_AT_ONCE = SENTENCES_TOGETHER + SENTENCES_WAITING + PICTURES_TOGETHER + PICTURES_WAITING
@@ -69,7 +72,7 @@ class SearchEngine:
     version: IndexVersion
     encoder: Encoder
     index: Lookup
-    sentences: Batcher[str]
+    reader: Reader
     """The encoder for words, which encodes together what is asked together."""
     pictures: Batcher[Image]
     """The encoder for example pictures, likewise."""
@@ -79,7 +82,7 @@ class SearchEngine:
     """What the evidence is worth."""
     bias: PictureBias | None = None
     """What is taken from the cosines of pictures with sentences; None for nothing."""
-    questions: "Questions | None" = None
+    questions: Questions | None = None
     """What encodes words to compare them with captions; None while nothing is said of pictures."""
     warning: Message | None = None
     """What is not as it should be although searches are answered."""
@@ -105,14 +108,14 @@ class SearchEngine:
         Raises:
             BusyError: too many queries are waiting.
         """
-        return _encoded(texts, self.encoder.fingerprint, self.sentences)
+        return self.reader.read(texts, self.encoder.fingerprint)
 
     def encode_questions(self, texts: Sequence[str]) -> FloatMatrix | None:
         """Return the vectors of sentences in the space of captions, likewise; None where there are
         no captions to compare them with."""
         if self.questions is None:
             return None
-        return _encoded(texts, self.questions.encoder.fingerprint, self.questions.batcher)
+        return self.questions.reader.read(texts, self.questions.encoder.fingerprint, counted=False)
 
     def encode_pictures(self, pictures: Sequence[Image], key: str = "") -> FloatMatrix:
         """Return the vectors of example pictures, float32 (n, dim), by their centre squares.
@@ -138,35 +141,14 @@ class SearchEngine:
             return self
         if index.captions.model == self.index.captions.model:
             return replace(self, index=index)
-        questions = _questions(index.captions.model)
+        reader, questions = readers_of(self.encoder, index.captions.model)
         return replace(
             self,
             index=index,
+            reader=reader,
             questions=questions,
             relevance=_relevance(self.version, self.encoder, questions, self.bias),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """The encoder of sentences that captions were read with, for what is asked."""
-
-    encoder: SentenceEncoder
-    batcher: Batcher[str]
-
-
-query_vectors = QueryVectors()
-"""Vectors of the sentences that this process was asked for lately."""
-
-
-def _encoded(texts: Sequence[str], fingerprint: str, encode: Batcher[str]) -> FloatMatrix:
-    known = {text: query_vectors.get(fingerprint, text) for text in texts}
-    unknown = [text for text, vector in known.items() if vector is None]
-    if unknown:
-        for text, vector in zip(unknown, encode(unknown), strict=True):
-            query_vectors.put(fingerprint, text, vector[None, :])
-            known[text] = vector[None, :]
-    return np.concatenate([vector for text in texts if (vector := known[text]) is not None])
 
 
 class EngineHolder:
@@ -270,13 +252,13 @@ def load_engine(live: IndexVersion) -> SearchEngine:
     """Load a version's model, the encoder of sentences beside it, and open its indexes."""
     encoder = live.model_version.load_encoder()
     index = store_of(live).open(live)
-    questions = _questions(index.captions.model)
+    reader, questions = readers_of(encoder, index.captions.model)
     bias = IndexBias.of(live)
     return SearchEngine(
         version=live,
         encoder=encoder,
         index=index,
-        sentences=Batcher(encoder.encode_texts, size=SENTENCES_TOGETHER, queue=SENTENCES_WAITING),
+        reader=reader,
         pictures=Batcher(encoder.encode_images, size=PICTURES_TOGETHER, queue=PICTURES_WAITING),
         sample=index.sample(),
         relevance=_relevance(live, encoder, questions, bias),
@@ -287,19 +269,6 @@ def load_engine(live: IndexVersion) -> SearchEngine:
 
 
 _UNREAD = Message("search.captions_unread")
-
-
-def _questions(model: SentenceModel | None) -> Questions | None:
-    """Load the encoder of sentences. Without it, searches go on by how pictures look."""
-    if model is None:
-        return None
-    try:
-        encoder = model.load_encoder()
-    except ContextVisionError:
-        logger.exception("%s cannot be loaded; captions are not compared until it can be.", model)
-        return None
-    encode = encoder.encode_queries
-    return Questions(encoder, Batcher(encode, size=SENTENCES_TOGETHER, queue=SENTENCES_WAITING))
 
 
 def _relevance(

@@ -20,23 +20,28 @@ class QueryVectors:
         self._lock = threading.Lock()
         self._vectors: OrderedDict[tuple[str, str], FloatMatrix] = OrderedDict()
         self.hits = 0
-        """Sentences that were found so far."""
+        """Sentences that were found so far, of those that are counted."""
         self.misses = 0
-        """Sentences that had to be encoded so far."""
+        """Sentences that were not."""
 
     @property
     def asked(self) -> int:
         """Sentences that were asked for so far."""
         return self.hits + self.misses
 
-    def get(self, fingerprint: str, text: str) -> FloatMatrix | None:
-        """Return the vector, float32 of shape (1, dim) or more rows, if it is known."""
+    def get(self, fingerprint: str, text: str, *, counted: bool = True) -> FloatMatrix | None:
+        """Return the vector, float32 of shape (1, dim) or more rows, if it is known.
+
+        ``counted`` is whether this tells people how often a sentence is known: where one is asked
+        for by two models, once is enough.
+        """
         with self._lock:
             vector = self._vectors.get((fingerprint, text))
+            if counted:
+                self.hits += vector is not None
+                self.misses += vector is None
             if vector is None:
-                self.misses += 1
                 return None
-            self.hits += 1
             self._vectors.move_to_end((fingerprint, text))
             return vector
 

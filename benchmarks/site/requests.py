@@ -33,7 +33,7 @@ from benchmarks.harness.new_process import in_new_process
 from benchmarks.site.server import Client, ComeBackError, Served, Site
 from mlcore.encoders import load_encoder
 from search.batching import Batcher
-from search.engine import SENTENCES_TOGETHER, SENTENCES_WAITING
+from search.readers import SENTENCES_TOGETHER, SENTENCES_WAITING
 
 API = "/api/v1/search/"
 PAGE = "/"

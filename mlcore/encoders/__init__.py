@@ -5,7 +5,7 @@ the Hugging Face hub.
 """
 
 from mlcore.config import RuntimeOptions
-from mlcore.encoders.base import Encoder, FoundModel, ModelFamily
+from mlcore.encoders.base import Encoder, FoundModel, ModelFamily, SharedTextTower
 from mlcore.encoders.cache import forget_encoders, keep_encoders, shared_encoder
 from mlcore.encoders.loading import compile_model, load_encoder
 from mlcore.encoders.registry import FAMILIES, find_model, model_fingerprint
@@ -19,6 +19,7 @@ __all__ = [
     "FoundModel",
     "ModelFamily",
     "RuntimeOptions",
+    "SharedTextTower",
     "compile_model",
     "find_model",
     "forget_encoders",

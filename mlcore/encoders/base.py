@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlcore.config import FloatMatrix, RuntimeOptions
+from mlcore.encoders.batches import JointVectors
 from mlcore.encoders.checkpoints import CONFIG, Checkpoint, read_json
 from mlcore.encoders.openvino.encoder import Original
 from mlcore.errors import CheckpointError
@@ -79,6 +80,24 @@ class Encoder(Protocol):
         """Return the share of the text's tokens that the model does not know, 0 to 1.
 
         Characters outside of its vocabulary are such tokens: all texts of them look alike to it.
+        """
+
+
+@runtime_checkable
+class SharedTextTower(Protocol):
+    """What an encoder brings beside, whose text tower is that of an encoder of sentences: it reads
+    a text once where both vectors are wanted, which is half of the work."""
+
+    @property
+    def sentence_fingerprint(self) -> str:
+        """Fingerprint of the :class:`~mlcore.encoders.sentences.SentenceEncoder` whose vectors of
+        what is asked it makes; empty where it makes none."""
+
+    def encode_jointly(self, texts: Sequence[str]) -> JointVectors:
+        """Return the vectors of texts, by this encoder and by the one of sentences.
+
+        Raises:
+            ModelUnavailableError: the model gave numbers that are not finite.
         """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,25 @@ T = TypeVar("T")
 
 PADDING = 32
 """Tokens of padding that take about as long as starting another batch."""
+
+
+class JointVectors(NamedTuple):
+    """The vectors of texts in two spaces, made of one reading of them."""
+
+    texts: FloatMatrix
+    """In the space of pictures, float32 (n, dim) unit rows."""
+    sentences: FloatMatrix
+    """In the space of sentences, float32 (n, their own dim) unit rows."""
+
+    @classmethod
+    def of(cls, rows: FloatMatrix, dim: int) -> Self:
+        """Take apart what stands in one row: ``dim`` numbers in the space of pictures, then those
+        in the space of sentences.
+
+        Raises:
+            ModelUnavailableError: as :func:`unit_rows`.
+        """
+        return cls(unit_rows(rows[:, :dim].copy()), unit_rows(rows[:, dim:].copy()))
 
 
 def by_length(

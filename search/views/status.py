@@ -13,8 +13,9 @@ from gallery.models import IndexVersion, RecallTally
 from gallery.selectors import sentences_read, tail_length
 from gallery.vectors.registry import follows_rows
 from gallery.views.access import PersonRequest, permission_required
-from search.engine import engine_holder, query_vectors
+from search.engine import engine_holder
 from search.measures import resident_bytes
+from search.readers import query_vectors
 
 
 @require_safe

@@ -15,7 +15,7 @@ from PIL import Image
 from mlcore.__main__ import main
 from mlcore.commands.common import runtime_options
 from mlcore.config import FloatMatrix, RuntimeOptions
-from mlcore.encoders import Encoder, compile_model, load_encoder
+from mlcore.encoders import Encoder, SharedTextTower, compile_model, load_encoder
 from mlcore.encoders.batches import by_length
 from mlcore.encoders.openvino.encoder import CompiledEncoder
 from mlcore.encoders.runtime import choose_library, multiplies_bytes, processor_precision
@@ -184,6 +184,19 @@ def test_the_starter_keeps_its_vectors() -> None:
     shown = pictures(6)
     assert (ours.encode_images(shown) * torch.encode_images(shown)).sum(1).min() > 0.9995
     assert (ours.encode_texts(TEXTS) * torch.encode_texts(TEXTS)).sum(1).min() > 0.9999
+
+
+def test_the_starter_reads_a_text_once_for_pictures_and_captions() -> None:
+    compile_model("starter")
+    ours = load_encoder("starter", options=RuntimeOptions(precision="float32", library="openvino"))
+    assert isinstance(ours, SharedTextTower)
+    original = load_encoder("starter", options=EXACT)
+    assert isinstance(original, SharedTextTower)
+    assert ours.sentence_fingerprint == original.sentence_fingerprint
+    both, exact = ours.encode_jointly(TEXTS), original.encode_jointly(TEXTS)
+    assert np.allclose(both.texts, ours.encode_texts(TEXTS), atol=1e-6)
+    for mine, theirs in zip(both, exact, strict=True):
+        assert (mine * theirs).sum(1).min() > 0.9999
 
 
 class TestChoice:

@@ -12,15 +12,16 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from mlcore.encoders import load_encoder
+from mlcore.encoders import SharedTextTower, load_encoder
 from mlcore.encoders.checkpoints import save_checkpoint, verify_checkpoint
 from mlcore.encoders.runtime import Runtime
+from mlcore.encoders.sentences import MINILM, load_sentence_encoder
 from mlcore.encoders.starter import StarterEncoder
 from mlcore.encoders.starter.fingerprint import IMAGE_WIDTH, SEEN_WIDTH, TEXT_WIDTH
 from mlcore.encoders.starter.heads import apply_head, head_members, new_heads
 from mlcore.encoders.starter.towers import HEADS, Towers
 from mlcore.errors import CheckpointError, ModelUnavailableError
-from tests.encoders import IN_TORCH
+from tests.encoders import EXACT, IN_TORCH
 
 TEXTS = ["a dog runs on the beach", "two people", "", "snow " * 40, "a red car"]
 
@@ -147,6 +148,23 @@ def test_long_text_is_cut_and_said_so(encoder: StarterEncoder) -> None:
     np.testing.assert_allclose(
         encoder.encode_texts([longer]), encoder.encode_texts([fits]), atol=1e-6
     )
+
+
+def test_one_reading_gives_the_vectors_of_sentences_too(encoder: StarterEncoder) -> None:
+    minilm = load_sentence_encoder(MINILM, options=EXACT)
+    assert isinstance(encoder, SharedTextTower)
+    assert encoder.sentence_fingerprint == minilm.fingerprint
+    texts = [*TEXTS, "wave " * 300]
+    both = encoder.encode_jointly(texts)
+    np.testing.assert_allclose(both.texts, encoder.encode_texts(texts), atol=1e-6)
+    np.testing.assert_allclose(both.sentences, minilm.encode_queries(texts), atol=1e-6)
+
+
+def test_a_text_tower_that_was_trained_is_no_encoder_of_sentences_any_more(tmp_path: Path) -> None:
+    tensors = verify_checkpoint(HEADS).tensors()
+    tensors["text_tower.embeddings.LayerNorm.bias"] = torch.zeros(TEXT_WIDTH)
+    trained = save_checkpoint(tmp_path / "trained", kind="starter", tensors=tensors, config={})
+    assert not StarterEncoder.load(trained.directory).sentence_fingerprint
 
 
 def test_many_threads_get_the_answers_of_one(

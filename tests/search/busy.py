@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mlcore.config import FloatMatrix
-from search.engine import SENTENCES_WAITING, engine_holder
+from search.engine import engine_holder
+from search.readers import SENTENCES_WAITING
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def every_place_taken() -> Iterator[None]:
     """Within, the encoder works on one query and as many as may wait do so."""
     engine = engine_holder.loaded()
     assert engine is not None
-    batcher = engine.sentences
+    batcher = engine.reader.batcher
     go_on = threading.Event()
     real = batcher._encode
 

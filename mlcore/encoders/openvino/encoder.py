@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcore.config import FloatMatrix
-from mlcore.encoders.batches import by_length, in_batches
+from mlcore.encoders.batches import JointVectors, by_length, in_batches
 from mlcore.encoders.openvino.compiled import (
     CompiledNetwork,
     Traceable,
@@ -41,7 +42,8 @@ IMAGE_HEAD = "image_head"
 it."""
 TEXT = "text"
 """Name of the network that makes vectors of :class:`.packing.PackedTexts` or, if the tower cannot
-take those, of what :func:`.padding.pad` returns."""
+take those, of what :func:`.padding.pad` returns; where it shares its tower with an encoder of
+sentences, the vectors of that one too."""
 
 TEXT_BATCH = 32
 
@@ -66,6 +68,10 @@ class About:
     """Pictures to encode at once: how many are fastest."""
     packed_texts: bool
     """Whether the text network takes several sentences in a row, which saves it the padding."""
+    sentence_fingerprint: str = ""
+    """As :attr:`mlcore.encoders.base.SharedTextTower.sentence_fingerprint`."""
+    sentence_dim: int = 0
+    """Width of the vectors of sentences that the text network makes too."""
 
 
 class Original(Protocol):
@@ -82,7 +88,7 @@ class Original(Protocol):
 
 
 class CompiledEncoder:
-    """Implements :class:`mlcore.encoders.base.Encoder`."""
+    """Implements :class:`mlcore.encoders.base.Encoder` and ``SharedTextTower``."""
 
     def __init__(
         self,
@@ -99,12 +105,14 @@ class CompiledEncoder:
         self.image_size = about.image_size
         self.fingerprint = about.fingerprint
         self.image_fingerprint = about.image_fingerprint
+        self.sentence_fingerprint = about.sentence_fingerprint
         self.languages = tuple(languages)
         self.runtime = f"OpenVINO {numbers} on cpu"
         self._image_batch = about.image_batch
         self._max_tokens = about.max_tokens
         self._end = about.end
         self._packed_texts = about.packed_texts
+        self._sentence_dim = about.sentence_dim
         self._networks = networks
         self._stem = networks.get(IMAGE_STEM)
         self._image_networks = [networks[name] for name in (IMAGE, IMAGE_HEAD) if name in networks]
@@ -115,10 +123,11 @@ class CompiledEncoder:
         self._tokenizer_lock = threading.Lock()
 
     def encode_texts(self, texts: Sequence[str]) -> FloatMatrix:
-        rows = self._tokenize(texts)
-        if self._packed_texts:
-            return in_batches(rows, TEXT_BATCH, self.dim, self._packed_vectors)
-        return by_length(rows, TEXT_BATCH, self.dim, self._padded_vectors)
+        return self._read(texts, self.dim, outputs=1)
+
+    def encode_jointly(self, texts: Sequence[str]) -> JointVectors:
+        rows = self._read(texts, self.dim + self._sentence_dim, outputs=2)
+        return JointVectors.of(rows, self.dim)
 
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
         return in_batches(images, self._image_batch, self.dim, self._image_vectors)
@@ -130,6 +139,20 @@ class CompiledEncoder:
     def unknown_share(self, text: str) -> float:
         with self._tokenizer_lock:
             return unknown_share(self._tokenizer, self._unknown, text)
+
+    def _read(self, texts: Sequence[str], width: int, *, outputs: int) -> FloatMatrix:
+        """Return the first outputs of the text network side by side, in all ``width`` numbers."""
+
+        def read(inputs: Mapping[str, NDArray[Any]]) -> FloatMatrix:
+            vectors = self._networks[TEXT](*inputs.values())[:outputs]
+            return vectors[0] if outputs == 1 else np.concatenate(vectors, axis=1)
+
+        rows = self._tokenize(texts)
+        if self._packed_texts:
+            return in_batches(
+                rows, TEXT_BATCH, width, lambda batch: read(pack(batch, self._end).arrays())
+            )
+        return by_length(rows, TEXT_BATCH, width, lambda batch: read(pad(batch)))
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         with self._tokenizer_lock:
@@ -150,15 +173,6 @@ class CompiledEncoder:
         for network in self._image_networks:
             passed = network(*passed)
         vectors: FloatMatrix = passed[0]
-        return vectors
-
-    def _packed_vectors(self, texts: Sequence[list[int]]) -> FloatMatrix:
-        packed = pack(texts, self._end)
-        vectors: FloatMatrix = self._networks[TEXT](*packed.arrays().values())[0]
-        return vectors
-
-    def _padded_vectors(self, texts: Sequence[list[int]]) -> FloatMatrix:
-        vectors: FloatMatrix = self._networks[TEXT](*pad(texts).values())[0]
         return vectors
 
 

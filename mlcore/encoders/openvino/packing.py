@@ -81,7 +81,7 @@ def pack(texts: Sequence[list[int]], end: int | None) -> PackedTexts:
 
 def packed_reader(
     tower: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
-    head: Callable[[torch.Tensor], torch.Tensor],
+    head: Callable[[torch.Tensor], torch.Tensor | tuple[torch.Tensor, ...]],
     *,
     causal: bool,
 ) -> Traceable:
@@ -90,7 +90,8 @@ def packed_reader(
     Args:
         tower: takes ids, positions, and the mask of what each token may look at, bool (rows, 1,
             width, width); returns what it makes of each token, (rows, width, size).
-        head: takes what was read of each text, (texts, size), and returns its vector.
+        head: takes what was read of each text, (texts, size), and returns its vector, or several of
+            different kinds.
         causal: whether a token may look at earlier ones only.
     """
     import torch
@@ -102,7 +103,7 @@ def packed_reader(
             positions: torch.Tensor,
             owners: torch.Tensor,
             read: torch.Tensor,
-        ) -> torch.Tensor:
+        ) -> torch.Tensor | tuple[torch.Tensor, ...]:
             mask = owners[:, :, None] == owners[:, None, :]
             if causal:
                 mask = mask & (positions[:, :, None] >= positions[:, None, :])

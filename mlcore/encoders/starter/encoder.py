@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from mlcore.config import FloatMatrix, Precision, RuntimeOptions
 from mlcore.encoders.base import FoundModel, ModelFamily
-from mlcore.encoders.batches import by_length, in_batches
+from mlcore.encoders.batches import JointVectors, by_length, in_batches
 from mlcore.encoders.checkpoints import tensors_sha256, verify_checkpoint
 from mlcore.encoders.openvino.compiled import Traceable
 from mlcore.encoders.openvino.encoder import IMAGE, IMAGE_HEAD, IMAGE_STEM, TEXT, About
@@ -26,6 +26,7 @@ from mlcore.encoders.starter.fingerprint import (
     MAX_TOKENS,
     PIXEL_MEAN,
     PIXEL_STD,
+    TEXT_TOWER_AS_SENTENCES,
     TEXT_WIDTH,
     TOWERS_ARE,
     starter_fingerprint,
@@ -71,6 +72,7 @@ class StarterEncoder:
             sorted([*heads.items(), ("class_texts", towers.class_texts)]),
             {key: value for key, value in TOWERS_ARE.items() if key != "text_tower"},
         )
+        self.sentence_fingerprint = "" if towers.is_text_tower_changed else TEXT_TOWER_AS_SENTENCES
         self._towers = towers
         self._heads = {key: value.to(towers.runtime.device).float() for key, value in heads.items()}
 
@@ -126,6 +128,18 @@ class StarterEncoder:
 
         return by_length(self._towers.tokenize(texts), _TEXT_BATCH, self.dim, encode)
 
+    def encode_jointly(self, texts: Sequence[str]) -> JointVectors:
+        """As :class:`mlcore.encoders.base.SharedTextTower`."""
+        import torch
+
+        def encode(batch: Sequence[list[int]]) -> torch.Tensor:
+            read = self._towers.text_features(batch)
+            return torch.cat([apply_head(self._heads, "text", read), read], dim=1)
+
+        rows = self._towers.tokenize(texts)
+        both = by_length(rows, _TEXT_BATCH, self.dim + TEXT_WIDTH, encode)
+        return JointVectors.of(both, self.dim)
+
     def encode_images(self, images: Sequence[Image.Image]) -> FloatMatrix:
         return in_batches(
             images,
@@ -152,6 +166,8 @@ class StarterEncoder:
             tokenizer=self._towers.tokenizer.backend_tokenizer.to_str(),
             image_batch=_COMPILED_IMAGE_BATCH,
             packed_texts=True,
+            sentence_fingerprint=self.sentence_fingerprint,
+            sentence_dim=TEXT_WIDTH,
         )
 
     def networks(self) -> dict[str, Traceable]:
@@ -189,8 +205,9 @@ class StarterEncoder:
             ).last_hidden_state
             return states
 
-        def text_head(mean: torch.Tensor) -> torch.Tensor:
-            return apply_head(heads, "text", mean)
+        def text_head(mean: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+            vector = apply_head(heads, "text", mean)
+            return (vector, mean) if self.sentence_fingerprint else vector
 
         for parameter in (*towers.image_tower.parameters(), *towers.text_tower.parameters()):
             parameter.requires_grad_(False)

