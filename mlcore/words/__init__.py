@@ -9,7 +9,7 @@ rare they are, and what else an unknown one may mean.
 
 from mlcore.words.documents import FIELDS, Document
 from mlcore.words.language import LANGUAGES, Language
-from mlcore.words.marking import marked
+from mlcore.words.marking import Marker, marked
 from mlcore.words.query import Kind, Term, WordQuery
 from mlcore.words.scoring import TermMatch, WordMatch, holds, score
 from mlcore.words.tokens import fold, tokens
@@ -21,6 +21,7 @@ __all__ = [
     "Document",
     "Kind",
     "Language",
+    "Marker",
     "MemoryVocabulary",
     "Term",
     "TermMatch",

@@ -11,11 +11,12 @@ from mlcore.words.tokens import parts, tokens
 FIELDS = ("title", "caption", "tag", "file", "collection", "creator", "credit")
 """Where words stand, in the order in which they are told of."""
 
-Value: TypeAlias = tuple[str, ...]
-"""The tokens of one title, one caption, one tag."""
-
 SEPARATOR = "/"
 """Stands between the values of a field, as a word of its own: no token holds it."""
+_NO_TOKENS = {SEPARATOR}
+
+Value: TypeAlias = tuple[str, ...]
+"""The tokens of one title, one caption, one tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,12 @@ class Document:
     @property
     def tokens(self) -> set[str]:
         """All tokens of all fields, each once."""
-        found = set(" ".join(self.lines.values()).split())
-        found.discard(SEPARATOR)
-        return found
+        return set().union(*self.by_field.values())
+
+    @property
+    def by_field(self) -> dict[str, set[str]]:
+        """The tokens of each field, each once."""
+        return {name: set(line.split()) - _NO_TOKENS for name, line in self.lines.items()}
 
     def values(self, name: str) -> list[Value]:
         """Return the values of a field, each with its tokens in order."""

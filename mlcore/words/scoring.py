@@ -1,7 +1,7 @@
 """How much of what is asked is written on a picture."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mlcore.words.documents import FIELDS, Document, pieces
@@ -73,18 +73,28 @@ def score(query: WordQuery, documents: Sequence[Document], idf: Idf) -> list[Wor
     terms = query.telling
     if not terms:
         return [_NOTHING for _ in documents]
-    weights = [weight_of(term, idf) for term in terms]
-    total = sum(weights)
-    shares = [[idf(part.stem) for part in term.parts] for term in terms]
-    written = [document.tokens for document in documents]
-    hits = Lookup(query).hits(set().union(*written))
-    found = [hits.keys() & theirs for theirs in written]
-    return [
-        _match(query, document, {token: hits[token] for token in theirs}, weights, shares, total)
-        if theirs
-        else _NOTHING
-        for document, theirs in zip(documents, found, strict=True)
-    ]
+    written = [document.by_field for document in documents]
+    every = set().union(*(tokens for fields in written for tokens in fields.values()))
+    hits = Lookup(query).hits(every)
+    asked = frozenset(hits)
+    judge = _Judge(query, idf, hits)
+    # Many pictures hold the same of the words in the same field, and are judged once.
+    judged: dict[frozenset[tuple[str, str]], WordMatch] = {frozenset(): _NOTHING}
+    matches = []
+    for document, fields in zip(documents, written, strict=True):
+        places: dict[str, str] = {}
+        for name, tokens in fields.items():
+            for token in asked & tokens:
+                places.setdefault(token, name)
+        key = frozenset(places.items())
+        match = judged.get(key)
+        if match is None:
+            match = judged[key] = judge(places)
+        # What is there as a whole is there in all its words.
+        if len(match.matches) == len(terms) and (whole := _whole(query.whole, document)):
+            match = replace(match, whole=whole)
+        matches.append(match)
+    return matches
 
 
 def holds(query: WordQuery, document: Document) -> bool:
@@ -166,29 +176,36 @@ class Lookup:
         return filled
 
 
-def _match(
-    query: WordQuery,
-    document: Document,
-    hits: Mapping[str, list[Filled]],
-    weights: Sequence[float],
-    shares: Sequence[Sequence[float]],
-    total: float,
-) -> WordMatch:
-    """Compare with one document, of which ``hits`` are the tokens that were asked for."""
-    seen: list[dict[int, Found]] = [{} for _ in weights]
-    for name, line in document.lines.items():
-        padded = f" {line} "
-        for token, filled in hits.items():
-            if f" {token} " in padded:
-                _fill(seen, filled, name)
-    got, matches = 0.0, []
-    for at, slots in enumerate(seen):
-        if not slots:
-            continue
-        quality, found_best = _judge(slots, shares[at])
-        got += weights[at] * quality
-        matches.append(TermMatch(query.telling[at].token, *found_best))
-    return WordMatch(min(got / total, 1.0), tuple(matches), _whole(query.whole, document))
+class _Judge:
+    """Says what tokens are worth to a query.
+
+    Args:
+        query: what is asked.
+        idf: how rare a stem is.
+        hits: the tokens that may come, with the places of the query that they fill.
+    """
+
+    def __init__(self, query: WordQuery, idf: Idf, hits: Mapping[str, list[Filled]]) -> None:
+        self._terms = query.telling
+        self._hits = hits
+        self._weights = [weight_of(term, idf) for term in self._terms]
+        self._total = sum(self._weights)
+        self._shares = [[idf(part.stem) for part in term.parts] for term in self._terms]
+
+    def __call__(self, places: Mapping[str, str]) -> WordMatch:
+        """Judge the tokens of one document, each with the first field that it stands in, in the
+        order of the fields."""
+        seen: list[dict[int, Found]] = [{} for _ in self._terms]
+        for token, name in places.items():
+            _fill(seen, self._hits[token], name)
+        got, matches = 0.0, []
+        for at, slots in enumerate(seen):
+            if not slots:
+                continue
+            quality, found_best = _judge(slots, self._shares[at])
+            got += self._weights[at] * quality
+            matches.append(TermMatch(self._terms[at].token, *found_best))
+        return WordMatch(min(got / self._total, 1.0), tuple(matches))
 
 
 def _whole(whole: Phrase, document: Document) -> str:

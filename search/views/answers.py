@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from gallery.models import Image
+from mlcore.words import Marker
 from search.offers import offers
 from search.parameters import MAX_OFFSET, MAX_PARTS, RELEVANCE, SORTS
 from search.query import SearchQuery
 from search.services import SearchPage
-from search.views.reasons import in_a_word, reasons
+from search.views.reasons import in_a_word, reason_against, reasons
 from search.views.tiles import Tile
 
 UrlBuilder = Callable[[SearchQuery], str]
@@ -105,6 +106,8 @@ def results(query: SearchQuery, page: SearchPage, build_url: UrlBuilder) -> Answ
     """Show a page of results, each with the ways on from it."""
     start = build_url(replace(query, offset=0)) if len(query.parts) < MAX_PARTS else ""
     divider = _("Show weaker matches too") if page.strong else _("Show what comes nearest")
+    marker = Marker(page.words) if page.words else None
+    against = reason_against(page.searched, page.mark)
     tiles = [
         Tile(
             result.image,
@@ -112,9 +115,9 @@ def results(query: SearchQuery, page: SearchPage, build_url: UrlBuilder) -> Answ
             is_weak=not result.is_strong,
             divider=divider if place == page.strong and query.sort == RELEVANCE else "",
             reason=in_a_word(result.evidence),
-            reasons=reasons(result.evidence, page.searched, page.mark),
+            reasons=[*reasons(result.evidence), against],
             less_url=f"{start}&unlike={result.image.pk}" if start else "",
-            words=page.words,
+            marker=marker,
         )
         for place, result in enumerate(page.results, start=query.offset)
     ]

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from mlcore.i18n import figure
 from search.relevance import WHOLE, Evidence
@@ -38,26 +39,37 @@ def in_a_word(evidence: Sequence[Evidence]) -> str:
     return _label(best)
 
 
-def reasons(evidence: Sequence[Evidence], searched: int, mark: float) -> list[Reason]:
-    """List all evidence, and what there is against any one of so many pictures: the ``mark`` that
-    it has to reach. They sum up to the log-odds of the relevance."""
-    listed = [Reason(_label(each), _signed(each.log_odds)) for each in evidence]
+def reasons(evidence: Sequence[Evidence]) -> list[Reason]:
+    """List all evidence. With :func:`reason_against` it sums up to the log-odds of the
+    relevance."""
+    return [Reason(_label(each), _signed(each.log_odds)) for each in evidence]
+
+
+def reason_against(searched: int, mark: float) -> Reason:
+    """Tell what there is against any one of so many pictures: the ``mark`` that it has to reach."""
     prior = ngettext("one of %(count)s picture", "one of %(count)s pictures", searched)
-    return [*listed, Reason(prior % {"count": figure(searched, ",")}, _signed(-mark))]
+    return Reason(prior % {"count": figure(searched, ",")}, _signed(-mark))
 
 
 def _label(evidence: Evidence) -> str:
-    match evidence.kind:
+    is_caption = evidence.caption_id is not None
+    return _worded(evidence.kind, is_caption, evidence.fields, get_language())
+
+
+@lru_cache(maxsize=1_000)  # few are told apart, and a page says dozens of them
+def _worded(kind: str, is_caption: bool, fields: tuple[str, ...], language: str | None) -> str:
+    """Word a piece of evidence in the language that is spoken, which ``language`` names."""
+    match kind:
         case "same":
             return _("the same picture")
         case "picture":
             return _("looks like it")
         case "caption":
-            return _("a caption says so") if evidence.caption_id else _("its title says so")
-    places = [str(WRITTEN_IN[field]) for field in evidence.fields if field in WRITTEN_IN]
+            return _("a caption says so") if is_caption else _("its title says so")
+    places = [str(WRITTEN_IN[field]) for field in fields if field in WRITTEN_IN]
     if not places:
         return _("no word of it is written on it")
-    if evidence.kind == WHOLE:
+    if kind == WHOLE:
         return _("just this stands %(places)s") % {"places": places[0]}
     return ", ".join(places)
 

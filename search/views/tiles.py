@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gallery.models import Image
 from gallery.views.sources import Sources, sources
-from mlcore.words import WordQuery, marked
+from mlcore.words import Marker
 from search.views.reasons import Reason
 
 SHAPE_STEPS = 20
@@ -32,13 +32,13 @@ class Tile:
     less_url: str = ""
     """Address of the same search with less of this picture; empty where it has no address."""
 
-    words: WordQuery | None = None
-    """Words that are marked in its text."""
+    marker: Marker | None = None
+    """What marks words in its text."""
 
     @property
     def pieces(self) -> Iterable[tuple[str, bool]]:
         """The caption in pieces, each with whether it is marked."""
-        return marked(self.caption, self.words) if self.words else [(self.caption, False)]
+        return self.marker.pieces(self.caption) if self.marker else [(self.caption, False)]
 
     @property
     def caption(self) -> str:

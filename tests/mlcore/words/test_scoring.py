@@ -1,6 +1,8 @@
 """How much of a query a picture's words hold."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlcore.words import (
     Document,
@@ -12,7 +14,7 @@ from mlcore.words import (
     holds,
     score,
 )
-from mlcore.words.documents import file_names
+from mlcore.words.documents import file_names, pieces
 
 ENGLISH = Language("english")
 BEACH = Document.of(
@@ -154,3 +156,27 @@ def test_an_unknown_field_is_refused() -> None:
 def test_a_long_query_is_bounded() -> None:
     query = WordQuery.of(" ".join(f"w{n}" for n in range(500)), ENGLISH)
     assert len(query.terms) == 32
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        ["dog", "dogs", "img_2034", "img", "2034", "e_mail", "email", "beach", "zebra", "the"]
+    )
+)
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"title": WORDS, "caption": WORDS, "tag": WORDS}), max_size=6),
+    WORDS,
+)
+def test_company_changes_nothing(texts: list[dict[str, list[str]]], asked: list[str]) -> None:
+    documents = [
+        Document.of(**{name: " ".join(words) for name, words in each.items()}) for each in texts
+    ]
+    vocabulary = MemoryVocabulary(documents, ENGLISH)
+    query = expand(WordQuery.of(" ".join(asked), ENGLISH), vocabulary)
+    alone = [score(query, [document], vocabulary.idf)[0] for document in documents]
+    assert score(query, documents, vocabulary.idf) == alone
+    for document, match in zip(documents, alone, strict=True):
+        values = [pieces(value) for name in document.lines for value in document.values(name)]
+        assert bool(match.whole) == (bool(query.whole) and query.whole in values)
