@@ -20,12 +20,8 @@ from django.db.models.functions import TruncMonth
 from gallery.access import Person, sees_everything
 from gallery.caching import SteadyCache
 from gallery.models import Image
-from gallery.models.image import (
-    MOMENT,
-    ORIENTATION,
-    ImageQuerySet,
-    Visibility,
-)
+from gallery.models.choices import Visibility
+from gallery.models.image import MOMENT, ORIENTATION, ImageQuerySet
 from gallery.selectors import whose_uploaders_are_known
 from search.filters import FILTERS, Filter, ImageFilter
 from search.periods import period_name

@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy
 from gallery import fulltext
 from gallery.access import Person
 from gallery.models import Collection, Image, Tag
-from gallery.models.image import MOMENT, ORIENTATION, Colour, ImageQuerySet, Orientation, Split
+from gallery.models.choices import Colour, Orientation, Split
+from gallery.models.image import MOMENT, ORIENTATION, ImageQuerySet
 from gallery.selectors import whose_uploaders_are_known
 from mlcore.config import IdVector
 from mlcore.errors import InvalidQueryError

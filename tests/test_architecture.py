@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("contextvision_site", "search", "gallery", "mlcore")
+LONGEST_MODULE = 400  # lines
 HEAVY = ("torch", "transformers", "faiss", "openvino")
 """Libraries that take seconds to import, so functions import them when they are first needed."""
 
@@ -182,6 +183,13 @@ class TestSource:
                 and ast.get_docstring(node) is None
             ]
         assert bare == []
+
+    def test_no_module_of_the_product_is_too_long(self) -> None:
+        assert [
+            relative(path)
+            for path in python_files(*PACKAGES)
+            if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_MODULE
+        ] == []
 
     def test_no_file_names_a_folder_of_one_machine(self) -> None:
         one_machine = re.compile(rb"(?<![\w.-])/(?:work|root|opt/wheels)(?![\w-])")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.models import Image, Job, ModelVersion
-from gallery.models.image import Split
+from gallery.models.choices import Split
 from gallery.uploads.ingest import Destination, UploadItem, ingest
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.training import TrainConfig, fine_tune

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from csp.constants import NONE, SELF
 
 from contextvision_site.settings import env
+from contextvision_site.settings.schema import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from mlcore.config import Library, Precision, RuntimeOptions
 from mlcore.words.language import LANGUAGES as LANGUAGES_OF_WORDS
 
@@ -288,8 +289,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "search:home"
-LOGOUT_REDIRECT_URL = "search:home"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search:home"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 1  # hours
 AXES_RESET_ON_SUCCESS = True
@@ -360,25 +360,6 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(hours=env.whole("CONTEXTVISION_TOKEN_HOURS", 24, minimum=1))}
 """Tokens for programs; the database keeps only their hashes."""
-
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "ContextVision",
-    "DESCRIPTION": "Finds pictures by what they show. Anybody may search public pictures; what "
-    "else an account may do follows from its roles. Every error is a problem document (RFC 9457).",
-    "VERSION": "1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["gallery.api.permissions.Open"],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {
-        "VisibilityEnum": "gallery.models.image.Visibility",
-        "SourceVisibilityEnum": "gallery.api.source_serializers.AUDIENCES",
-        "JobKindEnum": "gallery.models.job.Job.Kind",
-        "JobStatusEnum": "gallery.models.job.Job.Status",
-    },
-}
 
 # --- Caches and logs -------------------------------------------------------------------------
 _CACHE_URL = env.service("CACHE_URL", "")

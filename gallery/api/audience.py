@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from rest_framework import serializers
 
 from gallery.api.strict import StrictSerializer
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.selectors import groups_to_choose
 
 

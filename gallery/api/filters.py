@@ -7,7 +7,7 @@ from django.db.models import BigIntegerField, QuerySet
 from django_filters import CharFilter, ChoiceFilter, Filter, FilterSet
 
 from gallery.models import Evaluation, Failure, Image, Job, SyncedFile
-from gallery.models.image import Split, Visibility
+from gallery.models.choices import Split, Visibility
 
 PICTURE_ORDERS = [
     ("-id", "Newest first"),

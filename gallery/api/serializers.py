@@ -12,8 +12,8 @@ from gallery.api.audience import AudienceSerializer
 from gallery.api.places import without_paths
 from gallery.api.strict import StrictSerializer
 from gallery.models import Caption, Collection, Failure, Image, IndexVersion, Job, ModelVersion, Tag
-from gallery.models.image import Visibility
-from gallery.uploads.ingest import clean
+from gallery.models.choices import Visibility
+from gallery.uploads.descriptions import clean
 from mlcore.i18n import Message
 
 CAPTION_LENGTH = Caption._meta.get_field("text").max_length

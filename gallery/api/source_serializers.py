@@ -9,7 +9,7 @@ from rest_framework import serializers
 from gallery.api.serializers import COLLECTION_LENGTH, JobSerializer, MessageField, TagListField
 from gallery.api.strict import StrictSerializer
 from gallery.models import Collection, SyncedFile, SyncSource, VanishedPicture
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.models.sync import PATH_LENGTH
 from gallery.uploads.places import SyncError, checked_address
 from mlcore.layouts import LAYOUTS, PLAIN

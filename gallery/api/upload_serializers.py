@@ -17,8 +17,9 @@ from gallery.api.serializers import (
     TagListField,
 )
 from gallery.models import Image
-from gallery.models.image import Visibility
-from gallery.uploads.ingest import Destination, IngestResult, collection_named, tags_named
+from gallery.models.choices import Visibility
+from gallery.uploads.descriptions import collection_named, tags_named
+from gallery.uploads.ingest import Destination, IngestResult
 
 
 class DestinationSerializer(AudienceSerializer):

@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 from rest_framework.throttling import BaseThrottle
 
 from gallery.models import AuditEvent
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from mlcore.i18n import Message
 
 AT_ONCE = 1_000

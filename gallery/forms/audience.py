@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from gallery.access import name_of
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.selectors import groups_to_choose
 
 AUDIENCES = [

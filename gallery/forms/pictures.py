@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from gallery.forms.audience import AUDIENCES, AudienceForm
 from gallery.models import Caption, Collection, Image, Tag
 from gallery.services.images import set_captions, show_images
-from gallery.uploads.ingest import collection_named, tags_named
+from gallery.uploads.descriptions import collection_named, tags_named
 
 if TYPE_CHECKING:
     _ImageModelForm: TypeAlias = forms.ModelForm[Image]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from gallery.forms.audience import AUDIENCES
 from gallery.forms.pictures import CollectionField, TagsField
 from gallery.models import SyncSource
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.models.sync import PATH_LENGTH
 from gallery.services.syncing import save_source
 from gallery.uploads.places import SyncError, checked_address

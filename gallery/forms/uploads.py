@@ -16,8 +16,9 @@ from gallery.forms.audience import AudienceForm
 from gallery.forms.pictures import CollectionField, TagsField, read_lines
 from gallery.models import Job
 from gallery.services.imports import find_source, import_sources, start_import
+from gallery.uploads.descriptions import collection_named, tags_named
 from gallery.uploads.import_options import IMPORT_OPTIONS, given
-from gallery.uploads.ingest import Destination, collection_named, tags_named
+from gallery.uploads.ingest import Destination
 from mlcore.errors import ContextVisionError
 from mlcore.i18n import Message
 from mlcore.layouts.options import COLUMN_LENGTH, SourceOption

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from gallery.jobs.cards import JobCard
 from gallery.management.users import user_named
 from gallery.models import Job, SyncSource
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.services import syncing
 from gallery.uploads.places import SyncError
 from mlcore.i18n import Message

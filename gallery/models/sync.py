@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from gallery.models.choices import Visibility
 from gallery.models.fields import MessageField
-from gallery.models.image import Collection, Image, Tag, Visibility
+from gallery.models.image import Collection, Image, Tag
 from gallery.models.job import Job
 
 PATH_LENGTH = 600

@@ -12,7 +12,8 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from gallery.models import Image
-from gallery.models.image import GIVE_UP_AFTER, Split
+from gallery.models.choices import Split
+from gallery.models.image import GIVE_UP_AFTER
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.errors import DatasetError, ImageRejectedError
 from mlcore.i18n import Message

@@ -9,17 +9,10 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 
 from gallery.models import Failure, Job
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.storage import StorageUnavailableError
-from gallery.uploads.ingest import (
-    Destination,
-    IngestResult,
-    UploadItem,
-    collection_named,
-    in_batches,
-    ingest,
-    tags_named,
-)
+from gallery.uploads.descriptions import collection_named, tags_named
+from gallery.uploads.ingest import Destination, IngestResult, UploadItem, in_batches, ingest
 from mlcore.errors import ContextVisionError
 from mlcore.i18n import Message
 from mlcore.layouts import Source, SourceRecord, open_source

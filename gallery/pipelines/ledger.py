@@ -10,7 +10,7 @@ from django.db import transaction
 
 from gallery import audit
 from gallery.models import Image, SyncedFile, SyncSource, VanishedPicture
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.models.sync import PATH_LENGTH
 from gallery.uploads.ingest import IngestResult
 from gallery.uploads.places import Contents

@@ -5,7 +5,7 @@ from typing import Any
 
 from gallery.jobs.runner import stop_if_asked
 from gallery.models import Job, SyncSource
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.pipelines.importing import TOLD, Tally, account, note_odd_rows, take_in
 from gallery.pipelines.ledger import Ledger, hide_vanished, ledger_path
 from gallery.uploads.ingest import Destination

@@ -9,7 +9,7 @@ from django.db import transaction
 from gallery import fulltext
 from gallery.models import Image, Tag
 from gallery.services.images import show_images
-from gallery.uploads.ingest import collection_named, tags_named
+from gallery.uploads.descriptions import collection_named, tags_named
 
 _AT_ONCE = 1_000
 """Rows in one statement; SQLite takes so many values."""

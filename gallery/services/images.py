@@ -14,18 +14,16 @@ from django.db.models import Max
 from gallery import audit, fulltext
 from gallery.disk import require_room_for_pictures
 from gallery.models import Caption, Image, Job
-from gallery.models.image import TakenFrom
+from gallery.models.choices import TakenFrom
 from gallery.services import jobs
 from gallery.storage import StorageUnavailableError
+from gallery.uploads.descriptions import clean, collection_named, tags_named
 from gallery.uploads.ingest import (
     Destination,
     IngestResult,
     UploadItem,
-    clean,
-    collection_named,
     in_batches,
     ingest,
-    tags_named,
     upload_limits,
 )
 from gallery.vectors import updates

@@ -10,7 +10,7 @@ from django.db import transaction
 from gallery.models import Job, SyncSource
 from gallery.pipelines.ledger import hide_vanished
 from gallery.services import jobs
-from gallery.uploads.ingest import collection_named, tags_named
+from gallery.uploads.descriptions import collection_named, tags_named
 from gallery.uploads.places import SyncError
 from mlcore.progress import Progress
 

@@ -21,15 +21,16 @@ from django.db import transaction
 from gallery import audit, fulltext
 from gallery.disk import disk_full, require_room_for_pictures
 from gallery.models import Caption, Collection, Image, Job, Tag
-from gallery.models.image import Split, Visibility
+from gallery.models.choices import Split, Visibility
 from gallery.storage import READERS
+from gallery.uploads.descriptions import add_captions, tags_named
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
 from mlcore.i18n import Message
 from mlcore.imaging.sandbox import get_decoder
 from mlcore.metadata.dates import moment_in_name
 from mlcore.metadata.photo import PhotoMetadata
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 if TYPE_CHECKING:
     from mlcore.imaging.renditions import Placeholder
@@ -389,42 +390,9 @@ def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def collection_named(name: str) -> Collection | None:
-    """Return the collection of this name, made where it is new; none for no name."""
-    return Collection.objects.get_or_create(name=name)[0] if name else None
-
-
-def tags_named(names: Iterable[str]) -> list[Tag]:
-    """Return the tags of these names, made where they are new."""
-    return [Tag.objects.get_or_create(name=name)[0] for name in names]
-
-
 def placeholder_fields(placeholder: "Placeholder") -> dict[str, str]:
     """Return what a picture's row keeps to be shown until it is loaded."""
     return {
         "dominant_colour": placeholder.dominant_colour,
         "placeholder": base64.b64encode(placeholder.webp).decode("ascii"),
     }
-
-
-def add_captions(image: Image, captions: Iterable[str], source: Caption.Source) -> int:
-    """Add the captions that a picture does not have yet; return how many."""
-    wanted = list(dict.fromkeys(clean(captions)))
-    if not wanted:
-        return 0
-    present = list(image.captions.values_list("text", "order"))
-    texts = {text for text, _ in present}
-    following = 1 + max((order for _, order in present), default=-1)
-    fresh = [text for text in wanted if text not in texts]
-    Caption.objects.bulk_create(
-        Caption(image=image, text=text, order=following + offset, source=source)
-        for offset, text in enumerate(fresh)
-    )
-    return len(fresh)
-
-
-def clean(captions: Iterable[str]) -> list[str]:
-    """Make each caption one printable line, and drop what is empty then."""
-    limit = Caption._meta.get_field("text").max_length or 0
-    lines = (clean_line(text, limit) for text in captions)
-    return [line for line in lines if line]

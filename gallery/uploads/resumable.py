@@ -18,7 +18,7 @@ from gallery.disk import full_disk_told, require_room
 from gallery.models import ResumableUpload
 from gallery.uploads.ingest import upload_limits
 from mlcore.errors import ContextVisionError
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 KEPT = timedelta(days=3)
 """After the last byte: long enough to go on after a week-end's outage, and to try an import's

@@ -6,35 +6,34 @@ property of the collection.
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from django.core.checks import CheckMessage
 from django.db.models import Max, QuerySet
-from numpy.typing import NDArray
 
 from gallery.models import (
     ImageEmbedding,
     IndexVersion,
     ModelVersion,
-    SentenceEmbedding,
     SentenceModel,
     SentenceReading,
 )
 from gallery.models.sentence import SentenceRows
-from gallery.selectors import stored_scores
 from gallery.vectors.base import LikelyQueries, Record
 from gallery.vectors.errors import UnknownVersionError, VectorStoreUnavailableError
 from gallery.vectors.milvus_address import Consistency, MilvusAddress
 from gallery.vectors.milvus_connection import Connection, NotFoundError, NotLoadedError
+from gallery.vectors.milvus_lookup import (
+    IDS_AT_ONCE,
+    MilvusCaptions,
+    MilvusLookup,
+    pieces,
+    terms,
+)
 from gallery.vectors.reconcile import fill
 from gallery.vectors.sentences import (
-    SPARE,
-    BestSentences,
-    CaptionHit,
     CaptionLookup,
-    best_stored,
     later_rows,
     open_captions,
     sync_rows,
@@ -43,7 +42,6 @@ from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexMismatchError
 from mlcore.i18n import Message
 from mlcore.index import Hit
-from mlcore.index.checks import check_queries
 from mlcore.progress import Progress
 
 PREFIX = "contextvision__"
@@ -59,143 +57,13 @@ EF = 128
 EXPECTED_RECALL = 0.97
 """Share of the best that a search finds; below it the status page warns."""
 
-MOST_HITS = 16_384
-"""Results that Milvus gives for one query (quotaAndLimits.limits.topK)."""
-WIDER = 10
-"""How many times as many results as are wanted are asked for where none shall be missed."""
-
 WRITTEN_AT_ONCE = 1_000
 """Records in one message: 2 MB at 512 numbers each, of the 64 MB that a server takes."""
 READ_AT_ONCE = 4_000
 """Records in one answer."""
-IDS_AT_ONCE = 10_000
-"""Ids in one expression; Milvus takes about 10 microseconds to read each."""
 
 WRITE_TIMEOUT = 60.0
 """Seconds for what changes much: writing a batch, making or loading a collection."""
-
-
-@dataclass(frozen=True, slots=True)
-class MilvusLookup:
-    """One version, searched under its own name: whatever is made live meanwhile, an answer comes
-    wholly from it."""
-
-    store: "MilvusStore"
-    index: IndexVersion
-    captions: CaptionLookup
-    warning: None = None
-    most_hits: int = MOST_HITS
-    is_exact: bool = False
-
-    @property
-    def fingerprint(self) -> str:
-        return self.index.model_version.fingerprint
-
-    def search(
-        self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
-    ) -> list[Hit]:
-        check_queries(query, k, self.index.model_version.dim)
-        terms = _terms("id", allowed_ids)
-        hits = [hit for term in terms for hit in self.store.hits(self.index, query, k, term)]
-        if not hits:
-            rows = ImageEmbedding.objects.of_model(self.index.model_version)
-            self.store.require_none(rows.filter(pk__lte=self.index.watermark), allowed_ids)
-        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[:k]
-
-    def candidates(
-        self, query: FloatMatrix, count: int, *, allowed_ids: IdVector | None = None
-    ) -> list[int]:
-        # The graph is followed as far as there are results to find.
-        hits = self.search(query, count * WIDER, allowed_ids=allowed_ids)
-        return [hit.image_id for hit in hits]
-
-    def scores_of(self, query: FloatMatrix, image_ids: IdVector) -> NDArray[np.float32]:
-        check_queries(query, 1, self.index.model_version.dim)
-        return stored_scores(self.index.model_version, query, image_ids)
-
-    def sample(self) -> FloatMatrix:
-        return ImageEmbedding.objects.of_model(self.index.model_version).sample()
-
-    def refreshed(self) -> "MilvusLookup":
-        captions, index = self.captions, self.index
-        model = SentenceReading.objects.current()
-        if isinstance(captions, MilvusCaptions) and captions.model == model:
-            return self
-        index.refresh_from_db(fields=["sentence_model"])
-        if index.sentence_model_id == (model.pk if model else None) or captions.model != model:
-            captions = self.store.captions(index)
-        else:
-            captions = captions.refreshed()
-        return self if captions is self.captions else replace(self, captions=captions)
-
-    def check(self) -> None:
-        self.store.check(self.index)
-        self.search(_any_direction(self.index.model_version.dim), 1)
-        if isinstance(self.captions, MilvusCaptions):
-            self.captions.search(_any_direction(self.captions.model.dim), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class MilvusCaptions:
-    """Implements :class:`CaptionLookup` over the collection of sentences of a version."""
-
-    store: "MilvusStore"
-    index: IndexVersion
-    model: SentenceModel
-
-    @property
-    def count(self) -> int:
-        return SentenceEmbedding.objects.of_model(self.model).said().count()
-
-    def search(
-        self, query: FloatMatrix, k: int, allowed_ids: IdVector | None = None
-    ) -> list[CaptionHit]:
-        check_queries(query, k, self.model.dim)
-        best: dict[int, CaptionHit] = {}
-        for term in _terms("image_id", allowed_ids):
-            for image_id, key, score in self._hits(query, k, term):
-                if image_id not in best or score > best[image_id].score:
-                    best[image_id] = CaptionHit(image_id, key if key > 0 else None, score)
-        if not best:
-            rows = SentenceEmbedding.objects.of_model(self.model).said()
-            until = self.index.sentence_watermark
-            self.store.require_none(rows.filter(pk__lte=until), allowed_ids)
-        return sorted(best.values(), key=lambda hit: (-hit.score, hit.image_id))[:k]
-
-    def _hits(self, query: FloatMatrix, k: int, term: str) -> list[tuple[int, int, float]]:
-        """Return sentences until they are of ``k`` pictures, or there are no more."""
-        wanted = min(MOST_HITS, 2 * k + SPARE)
-        while True:
-            hits = self.store.caption_hits(self.index, query, wanted, term)
-            pictures = {image_id for image_id, _, _ in hits}
-            if len(pictures) >= k or len(hits) < wanted or wanted == MOST_HITS:
-                return hits
-            wanted = min(MOST_HITS, 4 * wanted)
-
-    def best_of(self, query: FloatMatrix, image_ids: IdVector) -> BestSentences:
-        check_queries(query, 1, self.model.dim)
-        return best_stored(self.model, query, image_ids)
-
-    def refreshed(self) -> "MilvusCaptions":
-        return self
-
-
-def _any_direction(dim: int) -> FloatMatrix:
-    return np.eye(1, dim, dtype=np.float32)
-
-
-def _terms(field: str, allowed_ids: IdVector | None) -> list[str]:
-    """Return Milvus expressions for these ids, of which each piece is searched for itself; the best
-    of all are among the best of each."""
-    if allowed_ids is None:
-        return [""]
-    return [f"{field} in {piece}" for piece in _pieces(allowed_ids)]
-
-
-def _pieces(allowed_ids: IdVector) -> Iterator[list[int]]:
-    ids = np.unique(allowed_ids)
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        yield ids[start : start + IDS_AT_ONCE].tolist()
 
 
 class MilvusStore:
@@ -318,7 +186,7 @@ class MilvusStore:
     def delete(self, index: IndexVersion, ids: IdVector) -> None:
         self._delete(self._collection(index), ids)
         if index.sentence_model_id is not None:
-            for term in _terms("image_id", ids):
+            for term in terms("image_id", ids):
                 self._connection.call(
                     "delete", self._captions(index), filter=term, timeout=WRITE_TIMEOUT
                 )
@@ -383,7 +251,7 @@ class MilvusStore:
             is_outage = rows.exists()
         else:
             is_outage = any(
-                rows.filter(image_id__in=piece).exists() for piece in _pieces(allowed_ids)
+                rows.filter(image_id__in=piece).exists() for piece in pieces(allowed_ids)
             )
         if is_outage:
             address = str(self._connection.address)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from gallery.access import ORIGIN, is_closed
 from gallery.models import Image
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.services.renditions import credit_of, open_rendition
 from gallery.uploads.ingest import SUFFIXES
 from gallery.views.access import PersonRequest, permission_required

@@ -12,7 +12,7 @@ from gallery import fulltext
 from gallery.access import Person, name_of, require
 from gallery.forms import CollectForm, ImageForm
 from gallery.models import Collection, Image
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.selectors import known_collections, known_tags
 from gallery.services import images as service
 from gallery.views.access import PersonRequest, person_required, wants_fragment

@@ -21,9 +21,9 @@ from mlcore.metadata.photo import (
     TakenFrom,
     longest,
 )
+from mlcore.metadata.sanitize import clean_line
 from mlcore.metadata.text import decode_text
 from mlcore.metadata.xmp import name_camera, read_xmp
-from mlcore.sanitize import clean_line
 
 # Cameras and phones write these into every file: they name the camera, not what the picture shows.
 _CAMERA_DEFAULTS = frozenset(

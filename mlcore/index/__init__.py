@@ -14,10 +14,10 @@ sentence.
 from mlcore.index.files import TEMPORARY_PREFIX, FileRecord, remove_stale_builds
 from mlcore.index.hits import Hit, merge_hits
 from mlcore.index.kinds import Choice, choose_kind
-from mlcore.index.manifest import IndexManifest
+from mlcore.index.manifest import IndexManifest, read_array
 from mlcore.index.tail import FreshTail, search_with_tail
 from mlcore.index.tuning import Tuning
-from mlcore.index.vectors import VectorIndex, read_array
+from mlcore.index.vectors import VectorIndex
 
 __all__ = [
     "TEMPORARY_PREFIX",

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlcore.errors import IndexFileError
-from mlcore.index.files import FileRecord, damaged, reason_of
+from mlcore.index.files import FileRecord, damaged, reason_of, verify_file
 
 FORMAT_VERSION = 1
 METRIC = "inner product of unit vectors (cosine)"
@@ -77,3 +80,13 @@ class IndexManifest:
         if not intact:
             raise damaged(directory, MANIFEST_FILE)
         return manifest
+
+
+def read_array(directory: Path, name: str) -> NDArray[np.int64]:
+    """Read an array that was saved beside an index, verified like the index itself.
+
+    Raises IndexFileError when it is missing or damaged.
+    """
+    verify_file(directory, name, IndexManifest.read(directory).files.get(name))
+    array: NDArray[np.int64] = np.load(directory / name, allow_pickle=False)
+    return array

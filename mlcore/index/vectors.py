@@ -376,16 +376,6 @@ class VectorIndex:
         )
 
 
-def read_array(directory: Path, name: str) -> NDArray[np.int64]:
-    """Read an array that was saved beside an index, verified like the index itself.
-
-    Raises IndexFileError when it is missing or damaged.
-    """
-    verify_file(directory, name, IndexManifest.read(directory).files.get(name))
-    array: NDArray[np.int64] = np.load(directory / name, allow_pickle=False)
-    return array
-
-
 def _tuned(
     backend: IvfBackend, vectors: FloatMatrix, sentences: FloatMatrix | None, spec: IndexSpec
 ) -> Tuning:

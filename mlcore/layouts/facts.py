@@ -11,7 +11,7 @@ from mlcore.i18n import Message
 from mlcore.layouts.listing import NOTHING, Split, split_of
 from mlcore.metadata.dates import read_moment
 from mlcore.metadata.photo import MAX_KEYWORD, MAX_KEYWORDS, PhotoMetadata, longest
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 _FILES = frozenset(
     {

@@ -20,7 +20,7 @@ from typing import IO, Protocol
 from mlcore.errors import DatasetError, ImageRejectedError
 from mlcore.i18n import Message
 from mlcore.layouts.encodings import guess_name_encoding
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 _CHUNK = 1 << 20
 _DRIVE = re.compile(r"[A-Za-z]:(/|$)")

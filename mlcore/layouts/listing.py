@@ -10,7 +10,7 @@ from mlcore.layouts.encodings import decode_listing
 from mlcore.layouts.files import Files, SourceLimits, display_name
 from mlcore.layouts.places import MISSING, Places
 from mlcore.metadata.photo import MAX_DESCRIPTION, PhotoMetadata
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 Split: TypeAlias = Literal["train", "validation", "test", ""]
 

@@ -15,7 +15,7 @@ from mlcore.layouts.facts import Chosen, Columns, texts
 from mlcore.layouts.files import Files, SourceLimits, display_name
 from mlcore.layouts.listing import MAX_CAPTION, Listing, split_of
 from mlcore.metadata.photo import PhotoMetadata
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 _BATCH = 16
 """Rows read at a time with their pictures, of which some have megabytes."""

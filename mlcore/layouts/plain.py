@@ -18,8 +18,8 @@ from mlcore.layouts.files import Files, display_name
 from mlcore.layouts.listing import ListedPicture, Listing, Split, split_of
 from mlcore.layouts.pictures import HEAD, has_picture_suffix, is_picture_head, kind_of
 from mlcore.metadata.photo import PhotoMetadata, longest
+from mlcore.metadata.sanitize import clean_line
 from mlcore.metadata.xmp import read_xmp
-from mlcore.sanitize import clean_line
 
 MAX_SIDECAR_BYTES = 1_000_000
 """Of a file that belongs to one picture; more is something else."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from mlcore.metadata.dates import read_moment
 from mlcore.metadata.photo import MAX_KEYWORD, MAX_KEYWORDS, PhotoMetadata, longest
+from mlcore.metadata.sanitize import clean_line
 from mlcore.metadata.text import decode_text
 from mlcore.metadata.xmp import join_place
-from mlcore.sanitize import clean_line
 
 # Dataset 1:90 names the character set by an escape sequence of ISO 2022.
 _CHARACTER_SETS = {b"\x1b%G": "utf-8", b"\x1b.A": "latin-1", b"\x1b-A": "latin-1"}

@@ -7,7 +7,7 @@ from defusedxml import ElementTree
 
 from mlcore.metadata.dates import read_moment
 from mlcore.metadata.photo import MAX_KEYWORD, MAX_KEYWORDS, PhotoMetadata, longest
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 
 MAX_XMP_BYTES = 1_000_000
 """A packet beyond this is edit history, and parsing it would cost more than the picture."""

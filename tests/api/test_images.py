@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Caption, Collection, Image, Job, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.api.conftest import problem
 from tests.encoders import COLOURS
 from tests.pictures_of_colours import add_picture, colour_jpeg

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Collection, Image, IndexVersion, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.api.conftest import problem
 from tests.encoders import ColourEncoder
 from tests.index_files import folder_of

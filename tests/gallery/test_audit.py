@@ -120,14 +120,14 @@ def test_roles_and_accounts_are_written_down(administrator: User, member: User) 
     form: dict[str, Any] = {
         "username": "member",
         "is_active": "on",
-        "groups": [Group.objects.get(name="editor").pk],
+        "groups": [access.role_group("editor").pk],
         "date_joined_0": page["date_joined"].date().isoformat(),
         "date_joined_1": page["date_joined"].time().isoformat("seconds"),
         "is_staff": "on",
     }
     assert client.post(user, form).status_code == 302
     assert client.post(user, {**form, "groups": []}).status_code == 302
-    role = Group.objects.get(name="viewer")
+    role = access.role_group("viewer")
     viewers = reverse("admin:auth_group_change", args=[role.pk])
     kept = [each.pk for each in access.named(["gallery.view_image", "gallery.add_image"])]
     assert client.post(viewers, {"name": "viewer", "permissions": kept}).status_code == 302

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 
+from gallery import fulltext
 from gallery.models import (
     Image,
     IndexVersion,
@@ -111,7 +112,7 @@ def test_an_empty_machine_becomes_the_same_site(
 ) -> None:
     gone = add_picture("yellow")
     delete_images([gone])
-    index_everything()
+    fulltext.catch_up()
     before, found, scores = rows(), search("red"), search("all blue")
     numbers = {name: last_number(connection, model) for name, model in tables().items()}
     live = IndexVersion.objects.active()

@@ -23,7 +23,7 @@ from django.urls import reverse
 from gallery import bucket
 from gallery.bucket import BucketStorage
 from gallery.models import Failure, Image, ImageEmbedding, Job
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.pipelines import chunks
 from gallery.pipelines.doctor import leftovers
 from gallery.services import jobs

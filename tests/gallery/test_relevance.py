@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gallery.models import Caption, Image, ModelVersion
-from gallery.models.image import Split
+from gallery.models.choices import Split
 from gallery.pipelines.indexing import build_index
 from gallery.pipelines.relevance import fit_first
 from mlcore.progress import NoProgress

@@ -12,7 +12,7 @@ import pytest
 from django.conf import LazySettings
 
 from gallery.models import Failure, Image, Job, SyncedFile, SyncSource, VanishedPicture
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.pipelines.ledger import Ledger
 from gallery.services import images, jobs, maintenance, syncing
 from gallery.uploads import places

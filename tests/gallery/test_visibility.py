@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from gallery.models import Collection, Image
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.services.images import show_images
 from search.facets import facets
 from search.filters import ImageFilter

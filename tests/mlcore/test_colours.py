@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery.models.image import Colour
+from gallery.models.choices import Colour
 from mlcore.imaging.colours import COLOUR_NAMES, dominant_colour
 from tests import pictures
 

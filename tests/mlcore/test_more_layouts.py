@@ -13,7 +13,7 @@ import pytest
 from mlcore.datasets import CaptionDataset
 from mlcore.errors import DatasetError
 from mlcore.layouts import Chosen, Source, SourceLimits, open_source
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 from tests import pictures
 from tests.mlcore.test_layouts import Tree, memory_below, picture, plant
 

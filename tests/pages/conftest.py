@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gallery.models import Image
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.pictures_of_colours import add_picture, colour_jpeg
 
 HTMX = {"HX-Request": "true"}

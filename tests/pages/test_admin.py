@@ -24,7 +24,7 @@ from gallery.models import (
     Tag,
     WorkerPulse,
 )
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.pipelines.sentences import read_sentences
 from mlcore.i18n import Message
 from tests.learning import candidate, measured, query_set, training

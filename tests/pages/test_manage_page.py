@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Collection, Image, Job, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.pages.conftest import HTMX
 from tests.pictures_of_colours import add_picture
 

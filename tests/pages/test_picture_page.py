@@ -8,7 +8,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from gallery.models import Caption, Collection, Image, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.pages.conftest import HTMX
 from tests.pictures_of_colours import add_picture
 

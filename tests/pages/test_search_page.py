@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 
 import mlcore.encoders.cache
 from gallery.models import Collection, Image, IndexVersion, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from mlcore.errors import ModelUnavailableError
 from search.engine import engine_holder
 from tests.encoders import ColourEncoder

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from gallery.jobs.runner import run_job
 from gallery.models import Image, Job, SyncSource
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.uploads import places
 from tests.pictures_of_colours import colour_jpeg
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlcore.layouts import open_source
 from mlcore.layouts.listing import MAX_CAPTION
-from mlcore.sanitize import clean_line
+from mlcore.metadata.sanitize import clean_line
 from tests.data_sets import LAYOUTS, Sample
 from tests.services import effort
 

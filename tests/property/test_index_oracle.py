@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gallery.models import Image, ImageEmbedding, Job, ModelVersion
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.services import images
 from mlcore.config import FloatMatrix
 from search import engine

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from gallery.models import Caption, Image, Tag
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from search.forms import SearchForm
 from search.query import SearchQuery
 from search.services import SearchPage, search_images

@@ -38,7 +38,7 @@ from gallery.models import (
     SyncSource,
     Tag,
 )
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.services import images
 from gallery.services.accounts import give_roles
 from mlcore.i18n import Message

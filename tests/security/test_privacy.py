@@ -8,7 +8,7 @@ from django.test import Client
 
 from contextvision_site.celery import app
 from gallery.models import Image
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from tests.pages.conftest import uploaded
 from tests.pictures_of_colours import add_picture
 

@@ -11,7 +11,7 @@ from gallery.management.jobs import run_in_foreground
 from gallery.management.users import user_named
 from gallery.management.watching import watch
 from gallery.models import Job
-from gallery.models.image import Visibility
+from gallery.models.choices import Visibility
 from gallery.uploads.import_options import IMPORT_OPTIONS, given
 from mlcore.layouts.options import add_options
 

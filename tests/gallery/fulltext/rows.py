@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from gallery.models import Caption, Image
-from gallery.uploads.ingest import collection_named, tags_named
+from gallery.uploads.descriptions import collection_named, tags_named
 
 _numbers = count(1)
 
