@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from csp.constants import NONE, SELF
 
 from contextvision_site.settings import env
+from contextvision_site.settings.logs import LOGGING as LOGGING
 from contextvision_site.settings.schema import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from mlcore.config import Library, Precision, RuntimeOptions
 from mlcore.words.language import LANGUAGES as LANGUAGES_OF_WORDS
@@ -361,7 +362,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 REST_KNOX = {"TOKEN_TTL": timedelta(hours=env.whole("CONTEXTVISION_TOKEN_HOURS", 24, minimum=1))}
 """Tokens for programs; the database keeps only their hashes."""
 
-# --- Caches and logs -------------------------------------------------------------------------
+# --- Caches ----------------------------------------------------------------------------------
 _CACHE_URL = env.service("CACHE_URL", "")
 CACHES: dict[str, Any] = {
     "default": {
@@ -377,25 +378,6 @@ CACHES: dict[str, Any] = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     # What stands in when the shared cache is out of reach; see gallery/caching.py.
     "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
-}
-
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {
-        "handlers": ["console"],
-        "level": env.choice(
-            "CONTEXTVISION_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
-        ),
-    },
-    "loggers": {
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # Else these greet at the start of every command.
-        "axes.apps": {"level": "WARNING"},
-        "faiss.loader": {"level": "WARNING"},
-    },
 }
 
 KNOWN_VARIABLES = frozenset(env.read)
