@@ -1,6 +1,7 @@
 """Refuses by name what a request holds and nothing reads: what is ignored gives a wrong answer."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.utils.translation import gettext
@@ -67,7 +68,7 @@ class StrictView(_View):
     def _read_from_address(self, action: str) -> set[str]:
         known = {api_settings.URL_FORMAT_OVERRIDE or ""}
         if action in self.address:
-            known |= set(self.address[action]().fields)
+            known |= _names(self.address[action])
         if action in self.lists:
             known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", ()))
             paginator = getattr(self, "paginator", None)
@@ -75,6 +76,11 @@ class StrictView(_View):
                 fields = paginator.get_schema_operation_parameters(self)
                 known |= {field["name"] for field in fields}
         return known
+
+
+@cache
+def _names(serializer: type[serializers.Serializer[Any]]) -> frozenset[str]:
+    return frozenset(serializer().fields)
 
 
 def _body(request: Request) -> Iterable[str]:
