@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mlcore.words.documents import FIELDS, Document, pieces
 from mlcore.words.query import Kind, Phrase, Term, WordQuery
@@ -22,8 +22,7 @@ Found: TypeAlias = tuple[Kind, str]
 """How a word was found, and in which field."""
 
 
-@dataclass(frozen=True, slots=True)
-class TermMatch:
+class TermMatch(NamedTuple):
     """A word of the query that was found."""
 
     term: str
@@ -195,16 +194,18 @@ class _Judge:
     def __call__(self, places: Mapping[str, str]) -> WordMatch:
         """Judge the tokens of one document, each with the first field that it stands in, in the
         order of the fields."""
-        seen: list[dict[int, Found]] = [{} for _ in self._terms]
+        seen: dict[int, dict[int, Found]] = {}
         for token, name in places.items():
-            _fill(seen, self._hits[token], name)
+            for (at, slot), kind in self._hits[token]:
+                slots = seen.setdefault(at, {})
+                former = slots.get(slot)
+                if former is None or QUALITY[kind] > QUALITY[former[0]]:
+                    slots[slot] = kind, name
         got, matches = 0.0, []
-        for at, slots in enumerate(seen):
-            if not slots:
-                continue
-            quality, found_best = _judge(slots, self._shares[at])
+        for at in sorted(seen):
+            quality, best = _quality(seen[at], self._shares[at])
             got += self._weights[at] * quality
-            matches.append(TermMatch(self._terms[at].token, *found_best))
+            matches.append(TermMatch(self._terms[at].token, *best))
         return WordMatch(min(got / self._total, 1.0), tuple(matches))
 
 
@@ -221,16 +222,11 @@ def _whole(whole: Phrase, document: Document) -> str:
     return ""
 
 
-def _fill(seen: Sequence[dict[int, Found]], filled: Iterable[Filled], name: str) -> None:
-    for (at, slot), kind in filled:
-        former = seen[at].get(slot)
-        if former is None or QUALITY[kind] > QUALITY[former[0]]:
-            seen[at][slot] = kind, name
-
-
-def _judge(seen: Mapping[int, Found], shares: Sequence[float]) -> tuple[float, Found]:
+def _quality(seen: Mapping[int, Found], shares: Sequence[float]) -> tuple[float, Found]:
     """Return the quality of a term, 0 to 1, and how and where it was found."""
     whole = seen.get(0)
+    if whole is not None and not shares:  # a plain word
+        return QUALITY[whole[0]], whole
     best = QUALITY[whole[0]] if whole else 0.0
     apart = sum(
         share * QUALITY[seen[slot][0]] for slot, share in enumerate(shares, start=1) if slot in seen

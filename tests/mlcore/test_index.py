@@ -702,3 +702,17 @@ def test_what_is_nearby_is_what_a_search_finds(kind: IndexKind) -> None:
         ids, scores = index.nearby(query, 20, allowed_ids=allowed)
         found = dict(zip(ids.tolist(), scores.tolist(), strict=True))
         assert found == pytest.approx({hit.image_id: hit.score for hit in hits}, abs=1e-5)
+
+
+def test_what_is_nearby_among_many_is_what_a_search_finds() -> None:
+    vectors = unit_rows(20_000, 64)
+    vectors[:, 0] += 0.5  # numbers of one dimension that are larger than the others
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = VectorIndex.build(np.arange(20_000, dtype=np.int64), vectors, fingerprint="f")
+    for seed in range(20):
+        query = unit_rows(1, 64, seed=seed)
+        [hits] = index.search(query, 80)
+        ids, scores = index.nearby(query, 80)
+        assert len(set(ids.tolist())) == 80
+        assert set(ids.tolist()) == {hit.image_id for hit in hits}
+        np.testing.assert_allclose(scores, (vectors[ids] @ query[0]), atol=1e-6)
