@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
@@ -23,9 +24,11 @@ from gallery.models import (
     SentenceChange,
     SentenceEmbedding,
     SentenceReading,
+    SquareEmbedding,
     Tag,
 )
 from gallery.models.image import ImageQuerySet
+from gallery.models.square import ENDS
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.index.hits import products
 
@@ -93,6 +96,13 @@ def working_model() -> ModelVersion | None:
 def tail_length(index: IndexVersion) -> int:
     """Count the pictures embedded since this index was built."""
     return ImageEmbedding.objects.later_than(index.model_version, index.watermark).count()
+
+
+def square_tail_length(index: IndexVersion) -> int:
+    """Count the squares of wide pictures embedded since this index was built."""
+    if not settings.CONTEXTVISION_SQUARES:
+        return 0
+    return SquareEmbedding.objects.later_than(index.model_version, index.square_watermark).count()
 
 
 def sentence_tail_length(index: IndexVersion) -> int:
@@ -180,14 +190,23 @@ def example_queries(user: Person, count: int = 6) -> list[str]:
 
 
 def stored_scores(
-    version: ModelVersion, query: FloatMatrix, image_ids: IdVector
+    version: ModelVersion, query: FloatMatrix, image_ids: IdVector, *, in_squares: bool
 ) -> NDArray[np.float32]:
     """Return the cosines of a query, (1, dim), to the stored vectors of pictures by this model;
-    float32 of the shape of ``image_ids``, NaN where there is none."""
+    float32 of the shape of ``image_ids``, NaN where there is none.
+
+    With ``in_squares``, that of the best square of each.
+    """
     rows = ImageEmbedding.objects.of_model(version).filter(image_id__in=image_ids.tolist())
     found, vectors, _ = rows.matrix()
     scores = products(query[0], vectors) if len(found) else found
     known = dict(zip(found.tolist(), scores.tolist(), strict=True))
+    if in_squares:
+        squares = SquareEmbedding.objects.of_model(version).filter(image_id__in=list(known))
+        found, vectors, _ = squares.matrix(version.dim)
+        scores = products(query[0], vectors)
+        for pk, score in zip((found // ENDS).tolist(), scores.tolist(), strict=True):
+            known[pk] = max(known[pk], score)
     return np.array([known.get(pk, np.nan) for pk in image_ids.tolist()], dtype=np.float32)
 
 

@@ -16,11 +16,12 @@ from django.conf import settings
 from django.db import Error, connection
 
 from gallery.models import IndexVersion, RecallTally
-from gallery.selectors import stored_vectors
+from gallery.selectors import stored_scores
 from gallery.vectors.base import Lookup
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.errors import ContextVisionError
-from mlcore.index import FreshTail, Hit
+from mlcore.index import Hit
+from mlcore.index.hits import best
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +102,18 @@ class RecallMeter:
 
 def compare(sample: Sample) -> tuple[int, int]:
     """Return how many pictures exact search finds, at most 10, and how many of them were found."""
-    ids = sample.index.candidates(sample.query, CANDIDATES, allowed_ids=sample.allowed_ids)
+    found = sample.index.candidates(sample.query, CANDIDATES, allowed_ids=sample.allowed_ids)
+    ids = np.unique(np.array(found, dtype=np.int64))
+    scores = stored_scores(
+        sample.version.model_version,
+        sample.query,
+        ids,
+        in_squares=settings.CONTEXTVISION_SQUARES,
+    )
     # Pictures deleted since are in neither.
-    there = stored_vectors(ids, sample.version.model_version)
-    if not there:
-        return 0, 0
-    known = FreshTail(np.fromiter(there, dtype=np.int64), np.concatenate(list(there.values())))
-    [exact] = known.search(sample.query, DEPTH)
+    is_there = ~np.isnan(scores)
+    there = set(ids[is_there].tolist())
+    exact = best(DEPTH, ids[is_there], scores[is_there])
     answered = [hit.image_id for hit in sample.hits if hit.image_id in there][:DEPTH]
     return len(exact), len({hit.image_id for hit in exact}.intersection(answered))
 

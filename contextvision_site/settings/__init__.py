@@ -209,6 +209,8 @@ CONTEXTVISION_MODEL = env.text("CONTEXTVISION_MODEL", "starter")
 """What new indexes are made with: 'starter', a CLIP name on the hub, or a folder."""
 CONTEXTVISION_VIEWS = env.views("CONTEXTVISION_VIEWS", "centre")
 """What the vector of a picture is made of by new models: the mean of these looks at it."""
+CONTEXTVISION_SQUARES = env.flag("CONTEXTVISION_SQUARES", True)
+"""Whether pictures that are wide or tall are looked at in squares at both ends, too."""
 CONTEXTVISION_SENTENCE_MODEL = env.text("CONTEXTVISION_SENTENCE_MODEL", "minilm")
 """What compares captions and titles with what is asked: 'minilm', or a sentence-transformers folder
 or hub name."""

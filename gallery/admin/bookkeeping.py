@@ -16,6 +16,7 @@ from gallery.models import (
     MaintenanceTurn,
     RecallTally,
     SavedSearch,
+    SquareEmbedding,
     StaleText,
 )
 
@@ -115,3 +116,14 @@ class IndexBiasAdmin(BookkeepingAdmin[IndexBias]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IndexBias]:
         return super().get_queryset(request).defer("images", "values")
+
+
+@admin.register(SquareEmbedding)
+class SquareEmbeddingAdmin(BookkeepingAdmin[SquareEmbedding]):
+    list_display = ["id", "image", "end", "model_version"]
+    list_filter = ["model_version"]
+    list_select_related = ["image", "model_version"]
+    fields = ["image", "end", "model_version"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SquareEmbedding]:
+        return super().get_queryset(request).defer("vector")

@@ -6,6 +6,7 @@ from mlcore.i18n import gettext_noop as _
 MESSAGES: dict[str, Sentence] = {
     "doctor.files": _("Looking at files"),
     "doctor.vectors": _("Looking at vectors of pictures"),
+    "doctor.squares": _("Looking at vectors of the ends of wide pictures"),
     "doctor.captions": _("Looking at vectors of captions and titles"),
     "doctor.words": _("Looking at words"),
     "doctor.jobs": _("Looking at jobs"),

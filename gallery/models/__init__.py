@@ -18,6 +18,7 @@ from gallery.models.sentence import (
     SentenceModel,
     SentenceReading,
 )
+from gallery.models.square import SquareEmbedding
 from gallery.models.sync import SyncedFile, SyncSource, VanishedPicture
 from gallery.models.text import ImageText, Lexeme, StaleText
 from gallery.models.version import IndexVersion, ModelVersion
@@ -52,6 +53,7 @@ __all__ = [
     "SentenceEmbedding",
     "SentenceModel",
     "SentenceReading",
+    "SquareEmbedding",
     "StaleText",
     "SyncSource",
     "SyncedFile",

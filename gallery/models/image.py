@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 
 NO_CREDIT = Credit()
+IS_WIDE = Q(width__gt=F("height") * 8 / 5) | Q(height__gt=F("width") * 8 / 5)
+"""The long side is over 1.6 times the short one, so that the centre square leaves out more than a
+third of the picture. Whole numbers: rounding the quotient down changes nothing."""
+
 GIVE_UP_AFTER = 3
 """Failed attempts at a picture after which it is left alone until a person retries it."""
 
@@ -114,10 +118,29 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return changed
 
     def missing_embeddings(self, version: "ModelVersion") -> Self:
-        """Keep what has no vector of this model yet and has not failed for good."""
-        without = self.exclude(embeddings__model_version=version.vectors_version_id)
+        """Keep what has not all of its vectors of this model yet and has not failed for good."""
+        lacks = ~Q(embeddings__model_version=version.vectors_version_id)
+        if settings.CONTEXTVISION_SQUARES:
+            lacks |= IS_WIDE & ~Q(squares__model_version=version.vectors_version_id)
+        return self.filter(lacks)._not_given_up()
+
+    def any_missing_embeddings(self, version: "ModelVersion") -> bool:
+        """Tell whether :meth:`missing_embeddings` finds any: in two questions, which a database
+        answers far sooner than one that joins them by "or"."""
+        owner = version.vectors_version_id
+        if self.exclude(embeddings__model_version=owner)._not_given_up().exists():
+            return True
+        if not settings.CONTEXTVISION_SQUARES:
+            return False
+        return self.wide().exclude(squares__model_version=owner)._not_given_up().exists()
+
+    def _not_given_up(self) -> Self:
         # Only a failure of embedding names a picture.
-        return without.exclude(failures__attempts__gte=GIVE_UP_AFTER)
+        return self.exclude(failures__attempts__gte=GIVE_UP_AFTER)
+
+    def wide(self) -> Self:
+        """Keep what is looked at in squares at both ends besides the centre."""
+        return self.filter(IS_WIDE)
 
     def with_details(self) -> Self:
         """Fetch what a result shows, in a number of queries that does not grow with the rows."""
@@ -270,6 +293,11 @@ class Image(models.Model):
 
     def get_absolute_url(self) -> str:
         return picture_address("gallery:image", self.pk)
+
+    @property
+    def is_wide(self) -> bool:
+        """As :data:`IS_WIDE`."""
+        return 5 * max(self.width, self.height) > 8 * min(self.width, self.height)
 
     @property
     def thumbnail_url(self) -> str:

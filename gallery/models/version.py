@@ -337,6 +337,12 @@ class IndexVersion(models.Model):
         default=0,
         help_text=_("As the watermark, of the rows of captions and titles."),
     )
+    square_count = models.PositiveBigIntegerField(
+        _("squares"), default=0, help_text=_("Vectors of the ends of wide and tall pictures.")
+    )
+    square_watermark = models.PositiveBigIntegerField(
+        _("square watermark"), default=0, help_text=_("As the watermark, of the rows of squares.")
+    )
     manifest = models.JSONField(_("manifest"), default=dict)
     is_active = models.BooleanField(_("is active"), default=False, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

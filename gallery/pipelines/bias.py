@@ -1,9 +1,11 @@
 """The bias of pictures that come up for everything, from the gallery's own captions."""
 
 import numpy as np
+from django.conf import settings
 
 from gallery.jobs.runner import stop_if_asked
-from gallery.models import ImageEmbedding, IndexBias, IndexVersion
+from gallery.models import ImageEmbedding, IndexBias, IndexVersion, SquareEmbedding
+from gallery.models.square import ENDS
 from gallery.selectors import sample_captions
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.i18n import Message
@@ -36,4 +38,13 @@ def keep_bias(index: IndexVersion, progress: Progress) -> None:
         done += len(images)
         progress.report(done, max(index.count, done), Message("stage.bias"))
         stop_if_asked(progress)
-    IndexBias.keep(index, PictureBias(*chosen, np.concatenate(ids), np.concatenate(values)))
+    pictures, biases = np.concatenate(ids), np.concatenate(values)
+    if settings.CONTEXTVISION_SQUARES:
+        # The score of a wide picture is that of its best square, and so is its bias.
+        squares, vectors, _ = SquareEmbedding.objects.of_model(version).matrix(version.dim)
+        is_known = np.isin(squares // ENDS, pictures)
+        owner, vectors = squares[is_known] // ENDS, vectors[is_known]
+        more = neighbour_bias(vectors, bank, *chosen, groups=owner, bank_groups=owners)
+        place = np.searchsorted(pictures, owner)
+        np.maximum.at(biases, place, more)
+    IndexBias.keep(index, PictureBias(*chosen, pictures, biases))

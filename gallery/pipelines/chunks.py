@@ -9,10 +9,13 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
+from PIL.Image import Image as PillowImage
 
-from gallery.models import EmbeddingChunk, Failure, Image, ImageEmbedding
+from gallery.models import EmbeddingChunk, Failure, Image, ImageEmbedding, SquareEmbedding
+from gallery.models.square import ENDS
 from gallery.storage import READERS, StorageUnavailableError
 from gallery.uploads.ingest import upload_limits
 from gallery.vectors import updates
@@ -50,6 +53,10 @@ class _Unstored:
     last: int = 0
     kept: list[int] = field(default_factory=list)
     vectors: list[FloatMatrix] = field(default_factory=list)
+    wide: list[int] = field(default_factory=list)
+    """Those of ``kept`` that are looked at in squares at both ends, too."""
+    squares: list[FloatMatrix] = field(default_factory=list)
+    """(2n, dim): both ends of each of them."""
     failures: list[tuple[Image, Message]] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
@@ -157,15 +164,40 @@ def _encode(originals: Originals, encoder: Encoder, unstored: _Unstored) -> None
         side=encoder.image_size,
         limits=upload_limits(),
     )
-    good = []
+    ends = _ends(readable, encoder)
+    good: list[PillowImage] = []
+    at_ends: list[PillowImage] = []
     for (image, _), square in zip(readable, squares, strict=True):
+        pair = ends.get(image.pk, [])
         if isinstance(square, ImageRejectedError):
             unstored.failures.append((image, square.reason))
+        elif isinstance(pair, ImageRejectedError):
+            unstored.failures.append((image, pair.reason))
         else:
-            good.append((image, square))
+            unstored.kept.append(image.pk)
+            good.append(square)
+            if pair:
+                unstored.wide.append(image.pk)
+                at_ends += pair
     if good:
-        unstored.vectors.append(encoder.encode_images([square for _, square in good]))
-        unstored.kept += [image.pk for image, _ in good]
+        unstored.vectors.append(encoder.encode_images(good))
+    if at_ends:
+        unstored.squares.append(encoder.encode_images(at_ends))
+
+
+def _ends(
+    readable: Sequence[tuple[Image, bytes]], encoder: Encoder
+) -> dict[int, list[PillowImage] | ImageRejectedError]:
+    """Cut the squares at both ends of those that are wide or tall, by id."""
+    wide = [(image, data) for image, data in readable if image.is_wide]
+    if not settings.CONTEXTVISION_SQUARES or not wide:
+        return {}
+    cut = get_decoder().ends(
+        ((image.title or str(image.pk), data) for image, data in wide),
+        side=encoder.image_size,
+        limits=upload_limits(),
+    )
+    return {image.pk: ends for (image, _), ends in zip(wide, cut, strict=True)}
 
 
 def _store(unstored: _Unstored, chunk: EmbeddingChunk) -> None:
@@ -182,6 +214,9 @@ def _store(unstored: _Unstored, chunk: EmbeddingChunk) -> None:
         if unstored.kept:
             vectors = np.concatenate(unstored.vectors)
             embedded = ImageEmbedding.objects.store(version, unstored.kept, vectors)
+            if unstored.wide:
+                squares = np.concatenate(unstored.squares).reshape(len(unstored.wide), ENDS, -1)
+                SquareEmbedding.objects.store(version, unstored.wide, squares)
             transaction.on_commit(partial(updates.sync, version))
             Failure.objects.filter(stage=stage, image_id__in=unstored.kept).delete()
         for image, reason in unstored.failures:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from gallery import audit
 from gallery.jobs.runner import stop_if_asked
@@ -21,6 +21,7 @@ from gallery.models import (
     SentenceEmbedding,
     SentenceModel,
     SentenceReading,
+    SquareEmbedding,
 )
 from gallery.pipelines.bias import keep_bias
 from gallery.pipelines.embedding import resolve_model
@@ -161,6 +162,8 @@ def prune() -> None:
     removed = [old for old in IndexVersion.objects.removable() if remove_index(old)]
     for version in {old.model_version for old in removed}:
         _remove_vectors(version)
+    if not settings.CONTEXTVISION_SQUARES:
+        _remove_rows(SquareEmbedding.objects.order_by("pk"))
     _remove_sentences()
     for root in (settings.INDEX_DIR, settings.MODELS_DIR):
         remove_stale_builds(Path(root), older_than_seconds=3600)
@@ -187,8 +190,7 @@ def _remove_sentences() -> None:
         if model == current or kept.exists():
             taken_in = kept.aggregate(least=Min("sentence_watermark"))["least"] or 0
             rows = rows.filter(vector=b"", pk__lte=taken_in)
-        while doomed := list(rows.values_list("pk", flat=True)[:_DELETED_AT_A_TIME]):
-            SentenceEmbedding.objects.filter(pk__in=doomed).delete()
+        _remove_rows(rows)
         if model != current and not kept.exists():
             model.delete()
 
@@ -202,6 +204,10 @@ def _remove_vectors(version: ModelVersion) -> None:
     models |= set(ModelVersion.objects.filter(pk__in=[job.params.get("model") for job in coming]))
     if owner in {model.vectors_version_id for model in models}:
         return
-    rows = ImageEmbedding.objects.filter(model_version=owner).order_by("pk")
+    _remove_rows(ImageEmbedding.objects.filter(model_version=owner).order_by("pk"))
+    _remove_rows(SquareEmbedding.objects.filter(model_version=owner).order_by("pk"))
+
+
+def _remove_rows(rows: QuerySet[Any]) -> None:
     while doomed := list(rows.values_list("pk", flat=True)[:_DELETED_AT_A_TIME]):
-        ImageEmbedding.objects.filter(pk__in=doomed).delete()
+        rows.model._default_manager.filter(pk__in=doomed).delete()

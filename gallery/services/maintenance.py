@@ -9,7 +9,7 @@ from django.utils import timezone
 from gallery import audit, fulltext
 from gallery.examples import remove_expired_examples
 from gallery.models import Image, ImageEmbedding, IndexVersion, Job, SentenceChange
-from gallery.selectors import sentence_tail_length, tail_length
+from gallery.selectors import sentence_tail_length, square_tail_length, tail_length
 from gallery.services import jobs, syncing
 from gallery.services.shipped_models import keep_shipped_models
 from gallery.uploads import resumable
@@ -71,7 +71,7 @@ def _clear_examples() -> None:
 
 def _wants_embedding(live: IndexVersion | None) -> bool:
     if live is not None:
-        return Image.objects.missing_embeddings(live.model_version).exists()
+        return Image.objects.any_missing_embeddings(live.model_version)
     return Image.objects.exists() and not ImageEmbedding.objects.exists()
 
 
@@ -81,11 +81,12 @@ def _wants_index(live: IndexVersion | None) -> bool:
     # What takes in what comes needs no new index for that.
     if follows_rows(live):
         return False
-    if tail_length(live) > settings.CONTEXTVISION_TAIL_LIMIT:
+    limit = settings.CONTEXTVISION_TAIL_LIMIT
+    if tail_length(live) > limit or square_tail_length(live) > limit:
         return True
     # Not while they are read: an index of a part would be out of date at once.
     unread = SentenceChange.objects.exists()
-    return not unread and sentence_tail_length(live) > settings.CONTEXTVISION_TAIL_LIMIT
+    return not unread and sentence_tail_length(live) > limit
 
 
 def _wants_examination() -> bool:

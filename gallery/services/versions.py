@@ -10,7 +10,14 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 
 from gallery import audit
-from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Promotion
+from gallery.models import (
+    ImageEmbedding,
+    IndexVersion,
+    Job,
+    ModelVersion,
+    Promotion,
+    SquareEmbedding,
+)
 from gallery.pipelines.gating import PromotionRefusedError, kept_verdict, refuse_unless
 from gallery.pipelines.indexing import make_live, remove_index
 from gallery.selectors import working_model
@@ -125,6 +132,7 @@ def delete_model(model: ModelVersion) -> None:
             if reason := why_kept(model):
                 raise ModelKeptError("model.kept", reason=reason)
             ImageEmbedding.objects.filter(model_version=model).delete()
+            SquareEmbedding.objects.filter(model_version=model).delete()
             audit.record("model_deleted", kind="model", pk=model.pk, model=model.name)
             model.delete()
     except ProtectedError as error:

@@ -20,6 +20,7 @@ from gallery.models import (
     ModelVersion,
     SentenceEmbedding,
     SentenceModel,
+    SquareEmbedding,
 )
 from gallery.vectors.base import LikelyQueries, Record
 from gallery.vectors.sentences import (
@@ -30,6 +31,8 @@ from gallery.vectors.sentences import (
     kept_up,
     open_captions,
 )
+from gallery.vectors.squares import FOLDER as SQUARES
+from gallery.vectors.squares import Squares, best_squares, build_squares, open_squares
 from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexFileError, IndexMismatchError
 from mlcore.i18n import Message
@@ -65,6 +68,8 @@ class FileLookup:
     watermark: int
     """The latest embedding row that is in index or tail."""
     captions: CaptionLookup
+    squares: Squares | None = None
+    """Of wide pictures; None where the settings want none."""
     warning: Message | None = None
     most_hits: None = None
 
@@ -72,7 +77,9 @@ class FileLookup:
         self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
     ) -> list[Hit]:
         [hits] = search_with_tail(self.index, self.tail, query, k, allowed_ids=allowed_ids)
-        return hits
+        if not self.squares:
+            return hits
+        return best_squares([*hits, *self.squares.search(query, k, allowed_ids)], k)
 
     @property
     def fingerprint(self) -> str:
@@ -80,14 +87,17 @@ class FileLookup:
 
     @property
     def is_exact(self) -> bool:
-        return self.index.is_exact
+        return self.index.is_exact and not (self.squares and not self.squares.index.is_exact)
 
     def candidates(
         self, query: FloatMatrix, count: int, *, allowed_ids: IdVector | None = None
     ) -> list[int]:
         old = self.index.nearest_of_all(query, count, allowed_ids=allowed_ids)
         [fresh] = self.tail.search(query, count, allowed_ids=allowed_ids)
-        return [hit.image_id for hit in (*old, *fresh)]
+        found = [hit.image_id for hit in (*old, *fresh)]
+        if self.squares:
+            found += self.squares.candidates(query, count, allowed_ids)
+        return found
 
     def scores_of(self, query: FloatMatrix, image_ids: IdVector) -> NDArray[np.float32]:
         check_queries(query, 1, self.model.dim)
@@ -98,19 +108,25 @@ class FileLookup:
         # As in a search, a picture in both counts as the index has it.
         known = self.index.contains(image_ids)
         scores[known] = cosines(query[0], self.index.vectors_of(image_ids[known]))
-        return scores
+        if not self.squares:
+            return scores
+        best: NDArray[np.float32] = np.fmax(scores, self.squares.scores_of(query, image_ids))
+        return best
 
     def sample(self) -> FloatMatrix:
         return self.index.sample()
 
     def refreshed(self) -> "FileLookup":
         captions = kept_up(self.captions)
+        squares = None if self.squares is None else self.squares.refreshed()
         rows = ImageEmbedding.objects.later_than(self.model, self.watermark)
         ids, vectors, watermark = rows.matrix()
         if not len(ids):
-            return self if captions is self.captions else replace(self, captions=captions)
+            if captions is self.captions and squares is self.squares:
+                return self
+            return replace(self, captions=captions, squares=squares)
         tail = self.tail.extended(ids, vectors)
-        return replace(self, tail=tail, watermark=watermark, captions=captions)
+        return replace(self, tail=tail, watermark=watermark, captions=captions, squares=squares)
 
     def check(self) -> None:
         """It is in memory."""
@@ -137,7 +153,8 @@ class FileStore:
     ) -> IndexVersion:
         progress.report(0, 3, Message("stage.reading_vectors"))
         ids, vectors, watermark = ImageEmbedding.objects.of_model(model).matrix()
-        require_room(vectors.nbytes, settings.INDEX_DIR)
+        squares = SquareEmbedding.objects.of_model(model).count()
+        require_room(vectors.nbytes + 4 * model.dim * squares, settings.INDEX_DIR)
         progress.report(1, 3, Message.of("stage.building_index", count=len(ids)))
         exact = choose_kind(spec, len(ids)).kind == "flat"
         index = VectorIndex.build(
@@ -152,11 +169,12 @@ class FileStore:
         folder = Path(settings.INDEX_DIR) / location
         manifest = index.save(folder)
         try:
-            captions = build_captions(folder / FOLDER, spec)
+            beside = build_captions(folder / FOLDER, spec)
+            beside |= build_squares(folder / SQUARES, model, spec, likely_queries)
         except BaseException:
             self.remove(location)
             raise
-        return self._row(model, location, manifest, watermark, captions)
+        return self._row(model, location, manifest, watermark, beside)
 
     def open(self, index: IndexVersion) -> FileLookup:
         """Load the files. Where they are missing or damaged, an index in memory is made from the
@@ -189,8 +207,16 @@ class FileStore:
             _require_few(said.count(), MOST_SENTENCES_FROM_ROWS, error)
             captions = open_captions(index, None)
             warning = warning or Message.of("vectors.from_rows_meanwhile", reason=error.message)
+        try:
+            squares = open_squares(index, self.folder(index))
+        except IndexFileError as error:
+            _note_damage(index, error)
+            _require_few(index.square_count, MOST_FROM_ROWS, error)
+            squares = open_squares(index, None)
+            warning = warning or Message.of("vectors.from_rows_meanwhile", reason=error.message)
         tail = FreshTail.empty(model.dim)
-        return FileLookup(model, loaded, tail, watermark, captions, warning).refreshed()
+        lookup = FileLookup(model, loaded, tail, watermark, captions, squares, warning)
+        return lookup.refreshed()
 
     def load(self, index: IndexVersion) -> VectorIndex:
         """Read the files; damaged, missing or foreign ones are refused."""
@@ -203,10 +229,14 @@ class FileStore:
             self.load(index)
             if sentences is not None:
                 IndexedCaptions.load(sentences, folder / FOLDER, index.sentence_watermark)
+            if index.square_count:
+                Squares.load(index.model_version, folder / SQUARES, index.square_watermark)
             return
         self._check_sizes(index, folder, index.model_version.fingerprint)
         if sentences is not None:
             self._check_sizes(index, folder / FOLDER, sentences.fingerprint)
+        if index.square_count:
+            self._check_sizes(index, folder / SQUARES, index.model_version.fingerprint)
 
     def _check_sizes(self, index: IndexVersion, folder: Path, fingerprint: str) -> None:
         manifest = IndexManifest.read(folder)
@@ -276,7 +306,7 @@ class FileStore:
         location: str,
         manifest: IndexManifest,
         watermark: int,
-        captions: dict[str, Any],
+        beside: dict[str, Any],
     ) -> IndexVersion:
         return IndexVersion.objects.create(
             model_version=model,
@@ -285,7 +315,7 @@ class FileStore:
             count=manifest.count,
             watermark=watermark,
             manifest=asdict(manifest),
-            **captions,
+            **beside,
         )
 
 

@@ -20,6 +20,7 @@ from gallery.models import (
     SentenceReading,
 )
 from gallery.models.sentence import SentenceRows
+from gallery.models.square import squares_of
 from gallery.vectors.base import LikelyQueries, Record
 from gallery.vectors.errors import UnknownVersionError, VectorStoreUnavailableError
 from gallery.vectors.milvus_address import Consistency, MilvusAddress
@@ -38,6 +39,7 @@ from gallery.vectors.sentences import (
     open_captions,
     sync_rows,
 )
+from gallery.vectors.squares import picture_of, record_ids, stored_squares
 from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexMismatchError
 from mlcore.i18n import Message
@@ -98,6 +100,7 @@ class MilvusStore:
             location=uuid.uuid4().hex,
             count=rows.count(),
             watermark=rows.aggregate(last=Max("pk"))["last"] or 0,
+            **stored_squares(model),
         )
         index.manifest = {
             "fingerprint": model.fingerprint,
@@ -141,7 +144,11 @@ class MilvusStore:
 
     def open(self, index: IndexVersion) -> MilvusLookup:
         self.check(index)
-        return MilvusLookup(self, index, self.captions(index))
+        return MilvusLookup(self, index, self.captions(index), self.has_squares(index))
+
+    def has_squares(self, index: IndexVersion) -> bool:
+        """Tell whether a version holds squares of wide pictures."""
+        return IndexVersion.objects.filter(pk=index.pk, square_count__gt=0).exists()
 
     def captions(self, index: IndexVersion) -> CaptionLookup:
         """Open the sentences of a version; from the stored rows, in memory, while it does not hold
@@ -184,7 +191,10 @@ class MilvusStore:
             self._connection.call("upsert", collection, piece, timeout=WRITE_TIMEOUT)
 
     def delete(self, index: IndexVersion, ids: IdVector) -> None:
-        self._delete(self._collection(index), ids)
+        records = ids
+        if index.square_count:
+            records = np.concatenate([ids, record_ids(squares_of(ids[ids > 0]))])
+        self._delete(self._collection(index), records)
         if index.sentence_model_id is not None:
             for term in terms("image_id", ids):
                 self._connection.call(
@@ -268,9 +278,10 @@ class MilvusStore:
         ]
 
     def hits(self, index: IndexVersion, query: FloatMatrix, k: int, term: str) -> list[Hit]:
-        """Return the ``k`` best of the pictures for which a Milvus expression is true."""
+        """Return the ``k`` best records for which a Milvus expression is true, by the pictures that
+        they belong to."""
         hits = self._nearest(self._collection(index), query, k, term, [])
-        return [Hit(int(hit["id"]), float(hit["distance"])) for hit in hits]
+        return [Hit(picture_of(int(hit["id"])), float(hit["distance"])) for hit in hits]
 
     def _nearest(
         self, collection: str, query: FloatMatrix, k: int, term: str, fields: list[str]

@@ -14,6 +14,7 @@ from gallery.models import (
     SentenceModel,
     SentenceReading,
 )
+from gallery.models.square import squares_of
 from gallery.selectors import stored_scores
 from gallery.vectors.sentences import (
     SPARE,
@@ -22,6 +23,7 @@ from gallery.vectors.sentences import (
     CaptionLookup,
     best_stored,
 )
+from gallery.vectors.squares import SQUARES, are_wanted, best_squares, record_ids
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.index import Hit
 from mlcore.index.checks import check_queries
@@ -46,9 +48,14 @@ class MilvusLookup:
     store: "MilvusStore"
     index: IndexVersion
     captions: CaptionLookup
+    has_squares: bool = False
+    """Whether wide pictures have squares in the version."""
     warning: None = None
-    most_hits: int = MOST_HITS
     is_exact: bool = False
+
+    @property
+    def most_hits(self) -> int:
+        return MOST_HITS // SQUARES if self.has_squares else MOST_HITS
 
     @property
     def fingerprint(self) -> str:
@@ -58,15 +65,17 @@ class MilvusLookup:
         self, query: FloatMatrix, k: int, *, allowed_ids: IdVector | None = None
     ) -> list[Hit]:
         check_queries(query, k, self.index.model_version.dim)
-        hits = [
-            hit
-            for term in terms("id", allowed_ids)
-            for hit in self.store.hits(self.index, query, k, term)
-        ]
+        wanted, asked = k, terms("id", allowed_ids)
+        if self.has_squares and are_wanted():
+            wanted = min(SQUARES * k, MOST_HITS)
+            asked = terms("id", _with_squares(allowed_ids))
+        elif self.has_squares and allowed_ids is None:
+            asked = ["id > 0"]
+        hits = [hit for term in asked for hit in self.store.hits(self.index, query, wanted, term)]
         if not hits:
             rows = ImageEmbedding.objects.of_model(self.index.model_version)
             self.store.require_none(rows.filter(pk__lte=self.index.watermark), allowed_ids)
-        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[:k]
+        return best_squares(hits, k)
 
     def candidates(
         self, query: FloatMatrix, count: int, *, allowed_ids: IdVector | None = None
@@ -77,12 +86,15 @@ class MilvusLookup:
 
     def scores_of(self, query: FloatMatrix, image_ids: IdVector) -> NDArray[np.float32]:
         check_queries(query, 1, self.index.model_version.dim)
-        return stored_scores(self.index.model_version, query, image_ids)
+        in_squares = self.has_squares and are_wanted()
+        return stored_scores(self.index.model_version, query, image_ids, in_squares=in_squares)
 
     def sample(self) -> FloatMatrix:
         return ImageEmbedding.objects.of_model(self.index.model_version).sample()
 
     def refreshed(self) -> "MilvusLookup":
+        if not self.has_squares and self.store.has_squares(self.index):
+            return replace(self, has_squares=True).refreshed()
         captions, index = self.captions, self.index
         model = SentenceReading.objects.current()
         if isinstance(captions, MilvusCaptions) and captions.model == model:
@@ -156,6 +168,12 @@ def terms(field: str, allowed_ids: IdVector | None) -> list[str]:
     if allowed_ids is None:
         return [""]
     return [f"{field} in {piece}" for piece in pieces(allowed_ids)]
+
+
+def _with_squares(allowed_ids: IdVector | None) -> IdVector | None:
+    if allowed_ids is None:
+        return None
+    return np.concatenate([allowed_ids, record_ids(squares_of(allowed_ids))])
 
 
 def pieces(allowed_ids: IdVector) -> Iterator[list[int]]:

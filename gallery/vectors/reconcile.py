@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gallery.models import ImageEmbedding, IndexVersion, SentenceEmbedding, SentenceModel
+from gallery.models import (
+    ImageEmbedding,
+    IndexVersion,
+    SentenceEmbedding,
+    SentenceModel,
+    SquareEmbedding,
+)
 from gallery.models.sentence import SentenceRows
 from gallery.vectors.base import IndexStore, Record
 from gallery.vectors.sentences import SentenceStore
+from gallery.vectors.squares import are_wanted, picture_of, record_ids, records_of_rows
 from mlcore.config import IdVector
 from mlcore.i18n import Message
 from mlcore.progress import Progress
@@ -139,8 +147,8 @@ def _write_sentences(
 
 def fill(store: IndexStore, index: IndexVersion, progress: Progress) -> None:
     """Put all stored vectors of its model into a version that was made just now."""
-    rows = ImageEmbedding.objects.of_model(index.model_version).by_picture()
-    repair(store, index, _reported(rows, index.count, progress))
+    rows = records_of_rows(index.model_version, with_squares=True)
+    repair(store, index, _reported(rows, index.count + index.square_count, progress))
 
 
 def _reported(rows: Iterable[Record], total: int, progress: Progress) -> Iterator[Record]:
@@ -153,7 +161,7 @@ def _reported(rows: Iterable[Record], total: int, progress: Progress) -> Iterato
 
 def _write(store: IndexStore, index: IndexVersion, ids: list[int]) -> None:
     rows = ImageEmbedding.objects.of_model(index.model_version).filter(image_id__in=ids)
-    right = dict(rows.by_picture())
+    right = dict(rows.by_picture()) | _right_squares(index, ids)
     if right:
         vectors = np.stack(list(right.values()))
         store.add(index, np.array(list(right), dtype=np.int64), vectors)
@@ -162,13 +170,25 @@ def _write(store: IndexStore, index: IndexVersion, ids: list[int]) -> None:
         store.delete(index, np.array(wrong, dtype=np.int64))
 
 
+def _right_squares(index: IndexVersion, ids: list[int]) -> dict[int, NDArray[np.float32]]:
+    """Read the rows of those of these records that are squares."""
+    wanted = {pk for pk in ids if pk < 0}
+    if not wanted or not are_wanted():
+        return {}
+    pictures = {picture_of(pk) for pk in wanted}
+    rows = SquareEmbedding.objects.of_model(index.model_version).filter(image_id__in=pictures)
+    found, vectors, _ = rows.matrix(index.model_version.dim)
+    right = zip(record_ids(found).tolist(), vectors, strict=True)
+    return {pk: vector for pk, vector in right if pk in wanted}
+
+
 def _differences(
     store: IndexStore, index: IndexVersion, rows: Iterable[Record] | None
 ) -> Iterator[tuple[Kind, int]]:
     """Yield each difference by ascending id."""
     store.check(index)
     if rows is None:
-        rows = ImageEmbedding.objects.of_model(index.model_version).by_picture()
+        rows = records_of_rows(index.model_version, with_squares=store.follows_rows)
     stored = store.records(index)
     held = next(stored, None)
     for image_id, vector in rows:

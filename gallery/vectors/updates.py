@@ -8,10 +8,17 @@ from operator import methodcaller
 import numpy as np
 from django.db.models import F
 
-from gallery.models import ImageEmbedding, IndexVersion, ModelVersion, SentenceReading
+from gallery.models import (
+    ImageEmbedding,
+    IndexVersion,
+    ModelVersion,
+    SentenceReading,
+    SquareEmbedding,
+)
 from gallery.vectors.base import IndexStore
 from gallery.vectors.errors import VectorStoreError
 from gallery.vectors.registry import store_of
+from gallery.vectors.squares import are_wanted, record_ids
 from mlcore.errors import IndexMismatchError
 
 logger = logging.getLogger(__name__)
@@ -63,12 +70,33 @@ def sync_version(index: IndexVersion, store: IndexStore) -> None:
         rows = ImageEmbedding.objects.later_than(model, watermark)
         later = list(rows.values_list("pk", flat=True)[:SENT_AT_ONCE])
         if not later:
-            return
+            break
         ids, vectors, _ = rows.filter(pk__in=later).matrix()
         if len(ids):  # or all were deleted between the two reads
             store.add(index, ids, vectors)
         IndexVersion.objects.filter(pk=index.pk, watermark__lte=watermark).update(
             watermark=later[-1], count=F("count") + len(ids)
+        )
+        watermark = later[-1]
+    if are_wanted():
+        _sync_squares(index, store)
+
+
+def _sync_squares(index: IndexVersion, store: IndexStore) -> None:
+    """Let a version take in the squares that came since; as :func:`sync_version`."""
+    model, watermark = index.model_version, index.square_watermark
+    while True:
+        rows = SquareEmbedding.objects.later_than(model, watermark)
+        later = list(rows.values_list("pk", flat=True)[:SENT_AT_ONCE])
+        if not later:
+            return
+        ids, vectors, _ = rows.filter(pk__in=later).matrix(model.dim)
+        # First, so that whoever deletes one of these pictures meanwhile looks for its squares.
+        IndexVersion.objects.filter(pk=index.pk).update(square_count=F("square_count") + len(ids))
+        if len(ids):
+            store.add(index, record_ids(ids), vectors)
+        IndexVersion.objects.filter(pk=index.pk, square_watermark__lte=watermark).update(
+            square_watermark=later[-1]
         )
         watermark = later[-1]
 

@@ -215,9 +215,19 @@ def square(image: Image.Image, side: int) -> Image.Image:
     bring the short side to 224 pixels first, as CLIP's own preprocessing does, turns a picture of
     1 x 30,000 pixels into one of 224 x 6,720,000.
     """
+    return _square_at(image, side, 0.5)
+
+
+def ends(image: Image.Image, side: int) -> list[Image.Image]:
+    """Return the squares at both ends of the long side, the left or upper one first."""
+    return [_square_at(image, side, share) for share in (0.0, 1.0)]
+
+
+def _square_at(image: Image.Image, side: int, share: float) -> Image.Image:
+    """Return the square that has this share of what it leaves out to its left or above it."""
     width, height = image.size
     edge = min(width, height)
-    left, top = (width - edge) / 2, (height - edge) / 2
+    left, top = share * (width - edge), share * (height - edge)
     return image.resize(
         (side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge)
     )

@@ -206,6 +206,23 @@ class PictureDecoder:
             lambda name, data: self.square(data, name=name, side=side, limits=limits), items
         )
 
+    def ends(
+        self,
+        items: Iterable[tuple[str, bytes]],
+        side: int,
+        *,
+        limits: ImageLimits = ImageLimits(),  # noqa: B008
+    ) -> Iterator[list[Image.Image] | ImageRejectedError]:
+        """Make the squares at both ends of pictures, as :func:`mlcore.imaging.decode.ends`, side by
+        side; as :meth:`prepare_all`."""
+
+        def read(_: dict[str, Any], body: bytes) -> list[Image.Image]:
+            halves = body[: len(body) // 2], body[len(body) // 2 :]
+            return [Image.frombytes("RGB", (side, side), half) for half in halves]
+
+        request = {"do": "ends", "side": side}
+        return self._each(lambda name, data: self._run(request, read, data, name, limits), items)
+
     @property
     def process_ids(self) -> list[int]:
         """The processes there are at this moment."""

@@ -130,13 +130,17 @@ def _answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes
 def _carry_out(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     from mlcore.config import ImageLimits
     from mlcore.imaging import renditions
-    from mlcore.imaging.decode import decode_image, middle, square
+    from mlcore.imaging.decode import decode_image, ends, middle, square
 
     limits = ImageLimits(**request["limits"])
     if request["do"] == "square":
         side = request["side"]
         decoded = decode_image(data, name="", limits=limits, draft_side=side)
         return {}, square(decoded.image, side).tobytes()
+    if request["do"] == "ends":
+        side = request["side"]
+        decoded = decode_image(data, name="", limits=limits, draft_side=side)
+        return {}, b"".join(each.tobytes() for each in ends(decoded.image, side))
     if request["do"] == "middle":
         side = request["side"]
         decoded = decode_image(data, name="", limits=limits, draft_side=side)

@@ -29,6 +29,7 @@ from gallery.models import (
     Job,
     SentenceChange,
     SentenceEmbedding,
+    SquareEmbedding,
 )
 from gallery.models.vectors import pack
 from gallery.pipelines.doctor.examination import CHECKS, examine
@@ -246,6 +247,19 @@ def test_vectors_from_before_there_were_checksums_get_one(gallery: dict[str, Ima
     assert not ImageEmbedding.objects.filter(checksum=None).exists()
     damage_vector(gallery)
     assert examined()[0] == {"doctor.vector_damaged": 1}
+
+
+def test_damaged_squares_of_wide_pictures_are_made_again(gallery: dict[str, Image]) -> None:
+    wide = add_picture("red", size=(120, 40))
+    run(Job.Kind.EMBED)
+    rows = SquareEmbedding.objects.filter(image=wide)
+    sound = list(rows.order_by("end").values_list("vector", flat=True))
+    damaged = bytes(len(bytes(sound[0])))
+    rows.filter(end=1).update(vector=damaged)
+    assert examined()[0] == {"doctor.vector_damaged": 1}
+    assert examined("--repair")[2] == 0
+    assert list(rows.order_by("end").values_list("vector", flat=True)) == sound
+    assert examined()[0] == {}
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "0", "2"])

@@ -11,7 +11,7 @@ from gallery.pipelines.doctor.files import check_files
 from gallery.pipelines.doctor.findings import Check, Examination, Finding
 from gallery.pipelines.doctor.indexes import check_indexes
 from gallery.pipelines.doctor.leftovers import check_leftovers
-from gallery.pipelines.doctor.vectors import check_captions, check_vectors
+from gallery.pipelines.doctor.vectors import check_captions, check_squares, check_vectors
 from gallery.pipelines.doctor.words import check_words
 from gallery.pipelines.doctor.work import check_jobs
 from mlcore.i18n import Message
@@ -20,6 +20,7 @@ from mlcore.progress import Progress
 CHECKS: Mapping[str, Check] = {
     "files": check_files,
     "vectors": check_vectors,
+    "squares": check_squares,
     "captions": check_captions,
     "words": check_words,
     "jobs": check_jobs,

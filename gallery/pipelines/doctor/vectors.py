@@ -13,6 +13,7 @@ from gallery.models import (
     SentenceChange,
     SentenceEmbedding,
     SentenceReading,
+    SquareEmbedding,
 )
 from gallery.models.sentence import sentences_of
 from gallery.models.vectors import checksum, is_sound
@@ -59,6 +60,31 @@ def check_vectors(examination: Examination, after: int) -> Iterator[Step]:
         ]
         yield Step(after, findings)
     yield Step(after, _missing(examination, removed))
+
+
+def check_squares(examination: Examination, after: int) -> Iterator[Step]:
+    """Look for vectors of the ends of wide pictures that are damaged; those of such a picture are
+    made again, all of them."""
+    models = {model.pk: model for model in ModelVersion.objects.all()}
+    removed: set[int] = set()
+    rows = SquareEmbedding.objects.order_by("pk")
+    while batch := list(rows.filter(pk__gt=after)[:BATCH]):
+        after = batch[-1].pk
+        damaged = {
+            (row.image_id, row.model_version_id)
+            for row in batch
+            if not is_sound(bytes(row.vector), models[row.model_version_id].dim, row.checksum)
+        }
+        findings = []
+        for pk, model in sorted(damaged):
+            told = Message.of("doctor.vector_damaged", id=pk, model=models[model].name)
+            if examination.repairing:
+                SquareEmbedding.objects.filter(image=pk, model_version=model).delete()
+                removed.add(pk)
+            findings.append(Finding(told, examination.repairing))
+        yield Step(after, findings)
+    if removed:
+        yield Step(after, _missing(examination, removed))
 
 
 def _keep_checksums(rows: list[ImageEmbedding], *, without: list[ImageEmbedding]) -> None:

@@ -11,11 +11,19 @@ from django.core.checks import CheckMessage
 from numpy.typing import NDArray
 
 from gallery.models import ImageEmbedding, IndexVersion, ModelVersion, SentenceModel
+from gallery.models.square import squares_of
 from gallery.vectors.base import LikelyQueries, Record
 from gallery.vectors.errors import UnknownVersionError
 from gallery.vectors.reconcile import fill
 from gallery.vectors.registry import Backend
 from gallery.vectors.sentences import CaptionLookup, kept_up, open_captions
+from gallery.vectors.squares import (
+    are_wanted,
+    best_squares,
+    picture_of,
+    record_ids,
+    stored_squares,
+)
 from mlcore.config import FloatMatrix, IdVector, IndexSpec
 from mlcore.errors import IndexMismatchError
 from mlcore.index import Hit
@@ -44,11 +52,11 @@ class ToyLookup:
         check_queries(query, k, self.index.model_version.dim)
         allowed = None if allowed_ids is None else set(allowed_ids.tolist())
         hits = [
-            Hit(key, float(vector @ query[0]))
+            Hit(picture_of(key), float(vector @ query[0]))
             for key, vector in self.store.records(self.index)
-            if allowed is None or key in allowed
+            if (allowed is None or picture_of(key) in allowed) and (key > 0 or are_wanted())
         ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[:k]
+        return best_squares(hits, k)
 
     def candidates(
         self, query: FloatMatrix, count: int, *, allowed_ids: IdVector | None = None
@@ -56,8 +64,8 @@ class ToyLookup:
         return [hit.image_id for hit in self.search(query, count, allowed_ids=allowed_ids)]
 
     def scores_of(self, query: FloatMatrix, image_ids: IdVector) -> NDArray[np.float32]:
-        kept = dict(self.store.records(self.index))
-        scores = [kept[key] @ query[0] if key in kept else np.nan for key in image_ids.tolist()]
+        kept = {hit.image_id: hit.score for hit in self.search(query, 1_000_000)}
+        scores = [kept.get(key, np.nan) for key in image_ids.tolist()]
         return np.array(scores, dtype=np.float32)
 
     def sample(self) -> FloatMatrix:
@@ -97,6 +105,7 @@ class ToyStore:
             location=uuid.uuid4().hex,
             count=rows.count(),
             watermark=max(rows.values_list("pk", flat=True), default=0),
+            **stored_squares(model),
         )
         self.kept[index.location] = (model.fingerprint, {})
         try:
@@ -125,7 +134,7 @@ class ToyStore:
         self.kept[index.location][1].update(zip(ids.tolist(), vectors, strict=True))
 
     def delete(self, index: IndexVersion, ids: IdVector) -> None:
-        for key in ids.tolist():
+        for key in [*ids.tolist(), *record_ids(squares_of(ids[ids > 0])).tolist()]:
             self.kept[index.location][1].pop(key, None)
 
     def sync_sentences(self, index: IndexVersion, model: SentenceModel) -> None:
