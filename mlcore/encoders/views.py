@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcore.config import ONE_VIEW, FloatMatrix, View, Views
-from mlcore.encoders.base import Encoder
+from mlcore.encoders.base import Encoder, SharedTextTower
+from mlcore.encoders.batches import JointVectors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +56,16 @@ class _SeenInViews:
         mean = vectors.mean(axis=1)
         seen: FloatMatrix = mean / np.linalg.norm(mean, axis=1, keepdims=True)
         return seen
+
+    @property
+    def sentence_fingerprint(self) -> str:
+        """As :class:`~mlcore.encoders.base.SharedTextTower`: views change nothing of words."""
+        encoder = self._encoder
+        return encoder.sentence_fingerprint if isinstance(encoder, SharedTextTower) else ""
+
+    def encode_jointly(self, texts: Sequence[str]) -> JointVectors:
+        assert isinstance(self._encoder, SharedTextTower)  # noqa: S101 - or there is no fingerprint
+        return self._encoder.encode_jointly(texts)
 
     def is_truncated(self, text: str) -> bool:
         return self._encoder.is_truncated(text)

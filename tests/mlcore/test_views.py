@@ -4,9 +4,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mlcore.config import ONE_VIEW, Views
-from mlcore.encoders import seen_in, views_of
+from mlcore.encoders import SharedTextTower, load_encoder, seen_in, views_of
 from mlcore.encoders.views import with_views
-from tests.encoders import ColourEncoder
+from tests.encoders import EXACT, ColourEncoder
 
 BOTH: Views = ("centre", "middle")
 
@@ -53,3 +53,16 @@ def test_texts_stay_and_fingerprints_differ() -> None:
     assert len({encoder.fingerprint, seen.fingerprint, other.fingerprint}) == 3
     assert seen.fingerprint == with_views(encoder.fingerprint, BOTH)
     assert seen.image_fingerprint != encoder.image_fingerprint
+
+
+def test_words_are_read_once_where_the_encoder_can_do_so() -> None:
+    assert seen_in(ColourEncoder(), BOTH).sentence_fingerprint == ""  # type: ignore[attr-defined]
+    starter = load_encoder("starter", options=EXACT)
+    seen = seen_in(starter, BOTH)
+    assert isinstance(starter, SharedTextTower)
+    assert isinstance(seen, SharedTextTower)
+    assert seen.sentence_fingerprint == starter.sentence_fingerprint != ""
+    for mine, theirs in zip(
+        seen.encode_jointly(["red"]), starter.encode_jointly(["red"]), strict=True
+    ):
+        assert (mine == theirs).all()
