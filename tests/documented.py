@@ -21,7 +21,9 @@ def _calls(path: Path) -> list[ast.Call]:
 def settings_defaults() -> dict[str, object]:
     """Every variable that the settings read, with its default where that is written out."""
     found: dict[str, object] = {}
-    for call in _calls(REPOSITORY / "contextvision_site/settings/__init__.py"):
+    files = ("__init__.py", "logs.py")
+    folder = REPOSITORY / "contextvision_site/settings"
+    for call in (call for file in files for call in _calls(folder / file)):
         match call:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="env")),
