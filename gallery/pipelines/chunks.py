@@ -219,11 +219,22 @@ def _store(unstored: _Unstored, chunk: EmbeddingChunk) -> None:
                 SquareEmbedding.objects.store(version, unstored.wide, squares)
             transaction.on_commit(partial(updates.sync, version))
             Failure.objects.filter(stage=stage, image_id__in=unstored.kept).delete()
-        for image, reason in unstored.failures:
+        failures = _of_present(unstored.failures)
+        for image, reason in failures:
             Failure.objects.record(stage, _item(image), reason, job=chunk.plan.job, image=image)
-        failed = len(unstored.failures)
+        failed = len(failures)
         if not chunk.settle(unstored.last, embedded=embedded, failed=failed):
             raise _lost(chunk)
+
+
+def _of_present(failures: Sequence[tuple[Image, Message]]) -> list[tuple[Image, Message]]:
+    """Leave out pictures that were deleted meanwhile, which is why their files cannot be read; the
+    others are locked against deletion until the transaction ends."""
+    rows = Image.objects.select_for_update(no_key=True).order_by("pk")
+    present = set(
+        rows.filter(pk__in=[image.pk for image, _ in failures]).values_list("pk", flat=True)
+    )
+    return [(image, reason) for image, reason in failures if image.pk in present]
 
 
 def _item(image: Image) -> str:

@@ -6,7 +6,7 @@ answer against it: no 5xx, only documented statuses and content types, bodies of
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
@@ -195,16 +195,22 @@ def api(indexed: dict[str, Image], _connection_is_kept: None) -> Any:
     return schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", get_wsgi_application())
 
 
+@pytest.mark.timeout(300 * effort())  # seconds
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("role", ["anonymous", "member", "staff"])
 def test_the_api_does_what_the_schema_says(
-    role: str, mode: GenerationMode, api: Any, staff: User, member: User
+    role: str,
+    mode: GenerationMode,
+    api: Any,
+    staff: User,
+    member: User,
+    record_property: Callable[[str, object], None],
 ) -> None:
     headers = {}
     if role != "anonymous":
         _, token = AuthToken.objects.create({"staff": staff, "member": member}[role])
         headers["Authorization"] = f"Token {token}"
-    checked = 0
+    checked = requests = 0
     for found in api.get_all_operations():
         operation = found.ok()
         takes_input = any(
@@ -213,9 +219,10 @@ def test_the_api_does_what_the_schema_says(
         if mode is GenerationMode.NEGATIVE and not takes_input:
             continue  # there is nothing to get wrong
         cases = operation.as_strategy(generation_mode=mode)
-        _check_operation(cases, _existing(operation.path), headers)
+        requests += _check_operation(cases, _existing(operation.path), headers)
         checked += 1
     assert checked >= 20
+    record_property("requests", requests)  # pytest --junit-xml FILE tells how many there were
 
 
 def _existing(path: str) -> dict[str, int]:
@@ -241,7 +248,10 @@ def _existing(path: str) -> dict[str, int]:
 
 def _check_operation(
     cases: SearchStrategy[Any], existing: dict[str, int], headers: dict[str, str]
-) -> None:
+) -> int:
+    """Make requests, and return how many."""
+    made = 0
+
     @given(case=cases, is_there=strategies.booleans())
     @settings(
         max_examples=CASES,
@@ -252,6 +262,8 @@ def _check_operation(
         suppress_health_check=list(HealthCheck),
     )
     def answers_as_told(case: Any, is_there: bool) -> None:
+        nonlocal made
+        made += 1
         if is_there:
             case.path_parameters.update(
                 {name: pk for name, pk in existing.items() if name in case.path_parameters}
@@ -262,3 +274,4 @@ def _check_operation(
             transaction.set_rollback(True)
 
     answers_as_told()
+    return made

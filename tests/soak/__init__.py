@@ -1,0 +1,1 @@
+"""Searches for as long as one likes, rebuilds and kills meanwhile: ``python -m tests.soak``."""
