@@ -191,9 +191,8 @@ class MilvusStore:
             self._connection.call("upsert", collection, piece, timeout=WRITE_TIMEOUT)
 
     def delete(self, index: IndexVersion, ids: IdVector) -> None:
-        records = ids
-        if index.square_count:
-            records = np.concatenate([ids, record_ids(squares_of(ids[ids > 0]))])
+        # Whether the row counts squares or not: some may just have come.
+        records = np.concatenate([ids, record_ids(squares_of(ids[ids > 0]))])
         self._delete(self._collection(index), records)
         if index.sentence_model_id is not None:
             for term in terms("image_id", ids):

@@ -91,12 +91,10 @@ def _sync_squares(index: IndexVersion, store: IndexStore) -> None:
         if not later:
             return
         ids, vectors, _ = rows.filter(pk__in=later).matrix(model.dim)
-        # First, so that whoever deletes one of these pictures meanwhile looks for its squares.
-        IndexVersion.objects.filter(pk=index.pk).update(square_count=F("square_count") + len(ids))
         if len(ids):
             store.add(index, record_ids(ids), vectors)
         IndexVersion.objects.filter(pk=index.pk, square_watermark__lte=watermark).update(
-            square_watermark=later[-1]
+            square_watermark=later[-1], square_count=F("square_count") + len(ids)
         )
         watermark = later[-1]
 
