@@ -13,7 +13,6 @@ FIELDS = ("title", "caption", "tag", "file", "collection", "creator", "credit")
 
 SEPARATOR = "/"
 """Stands between the values of a field, as a word of its own: no token holds it."""
-_NO_TOKENS = {SEPARATOR}
 
 Value: TypeAlias = tuple[str, ...]
 """The tokens of one title, one caption, one tag."""
@@ -50,12 +49,14 @@ class Document:
     @property
     def tokens(self) -> set[str]:
         """All tokens of all fields, each once."""
-        return set().union(*self.by_field.values())
+        found = set().union(*self.by_field.values())
+        found.discard(SEPARATOR)
+        return found
 
     @property
     def by_field(self) -> dict[str, set[str]]:
-        """The tokens of each field, each once."""
-        return {name: set(line.split()) - _NO_TOKENS for name, line in self.lines.items()}
+        """The tokens of each field, each once, and :data:`SEPARATOR` if it has several values."""
+        return {name: set(line.split()) for name, line in self.lines.items()}
 
     def values(self, name: str) -> list[Value]:
         """Return the values of a field, each with its tokens in order."""

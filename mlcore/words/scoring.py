@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from mlcore.words.documents import FIELDS, Document, pieces
+from mlcore.words.documents import FIELDS, SEPARATOR, Document, pieces
 from mlcore.words.query import Kind, Phrase, Term, WordQuery
 from mlcore.words.tokens import joined, parts
 
@@ -74,6 +74,7 @@ def score(query: WordQuery, documents: Sequence[Document], idf: Idf) -> list[Wor
         return [_NOTHING for _ in documents]
     written = [document.by_field for document in documents]
     every = set().union(*(tokens for fields in written for tokens in fields.values()))
+    every.discard(SEPARATOR)
     hits = Lookup(query).hits(every)
     asked = frozenset(hits)
     judge = _Judge(query, idf, hits)
