@@ -64,6 +64,7 @@ _TRAINER = {
     *_LOOKS_AT_MODELS,
     *_of("modelversion", "add", "delete", "export"),
     *_of("evaluation", "add"),
+    *_of("proposal", "add"),
     *_of("savedqueryset", *_WHOLE),
 }
 _OPERATOR = {

@@ -64,6 +64,7 @@ urlpatterns = [
     path("versions/roll-back/", versions.roll_back, name="roll-back"),
     path("models/<int:pk>/", models.detail, name="model"),
     path("models/<int:pk>/promote/", models.promote, name="model-promote"),
+    path("models/<int:pk>/propose/", models.propose, name="model-propose"),
     path("models/<int:pk>/evaluate/", models.evaluate, name="model-evaluate"),
     path("models/<int:pk>/export/", models.export, name="model-export"),
     path("models/<int:pk>/delete/", models.delete, name="model-delete"),

@@ -50,7 +50,7 @@ NOT_COMPARABLE = ProblemKind(409, "not-comparable", gettext_noop("Not the same q
     retrieve=extend_schema(summary="Read one model"),
 )
 class ModelVersionViewSet(Read):
-    queryset = ModelVersion.objects.prefetch_related(
+    queryset = ModelVersion.objects.select_related("proposal").prefetch_related(
         "index_versions", Prefetch("evaluations", queryset=Evaluation.objects.order_by("-pk"))
     )
     serializer_class = ModelVersionSerializer
@@ -59,9 +59,11 @@ class ModelVersionViewSet(Read):
         "list": ("gallery.view_modelversion",),
         "retrieve": ("gallery.view_modelversion",),
         "promote": ("gallery.add_promotion",),
+        "propose": ("gallery.add_proposal",),
+        "withdraw": ("gallery.add_proposal",),
     }
     problem_kinds: ClassVar[Problems] = {versions.PromotionRefusedError: PROMOTION_REFUSED}
-    extra_problems: ClassVar[Extra] = {"promote": {"409"}}
+    extra_problems: ClassVar[Extra] = {"promote": {"409"}, "propose": {"409"}}
 
     @extend_schema(
         operation_id="models_promote",
@@ -83,6 +85,27 @@ class ModelVersionViewSet(Read):
             self.get_object(), user=person(request), override_reason=reason
         )
         return job_answer(self, job)
+
+    @extend_schema(
+        operation_id="models_propose",
+        summary="Propose a model for promotion",
+        request=None,
+        responses=ModelVersionSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def propose(self, request: Request, pk: int) -> Response:
+        """Tell those who may promote that it should go live. Proposed once, it stays so until it is
+        live or the proposal is withdrawn."""
+        model = self.get_object()
+        versions.propose(model, user=person(request))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(operation_id="models_withdraw", summary="Withdraw a proposal", request=None)
+    @propose.mapping.delete
+    def withdraw(self, request: Request, pk: int) -> Response:
+        """It is not proposed any more, whether it was or not."""
+        versions.withdraw_proposal(self.get_object(), user=person(request))
+        return Response(status=204)
 
 
 @extend_schema_view(list=extend_schema(summary="List what went live and what was rolled back"))

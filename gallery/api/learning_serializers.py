@@ -39,6 +39,9 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     parent = serializers.PrimaryKeyRelatedField[ModelVersion](  # type: ignore[assignment]  # ditto
         read_only=True, allow_null=True, help_text="The model that its training started from."
     )
+    proposed_at = serializers.SerializerMethodField(
+        help_text="When it was proposed for promotion; null where it is not."
+    )
     metrics = serializers.SerializerMethodField(
         help_text="Words to pictures, of its latest evaluation; null before the first."
     )
@@ -70,9 +73,16 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "data",
             "metrics",
             "verdict",
+            "proposed_at",
             "created_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_proposed_at(self, model: ModelVersion) -> str | None:
+        proposal = getattr(model, "proposal", None)
+        when = serializers.DateTimeField()
+        return when.to_representation(proposal.created_at) if proposal else None
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_metrics(self, model: ModelVersion) -> dict[str, Any] | None:

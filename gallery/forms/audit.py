@@ -15,6 +15,7 @@ SUBJECTS: dict[str, tuple[Any, tuple[str, ...]]] = {
         _("Models and indexes"),
         (
             *("model_promoted", "model_promoted_anyway", "model_rolled_back"),
+            *("model_proposed", "proposal_withdrawn"),
             *("index_activated", "model_deleted", "query_set_deleted"),
         ),
     ),

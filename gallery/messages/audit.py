@@ -26,6 +26,8 @@ MESSAGES: dict[str, Sentence] = {
     "audit.index_activated": _("Index %(index)s was made live."),
     "audit.nothing": _("nothing"),
     "audit.model_deleted": _("%(model)s was deleted."),
+    "audit.model_proposed": _("%(model)s was proposed for promotion."),
+    "audit.proposal_withdrawn": _("The proposal of %(model)s was withdrawn."),
     "audit.model_exported": _("%(model)s was exported."),
     "audit.export_downloaded": _("The export %(file)s was downloaded."),
     "audit.failures_downloaded": _("The list of failures was downloaded."),

@@ -9,6 +9,7 @@ from gallery.models.image import Caption, Collection, Image, Tag
 from gallery.models.job import Job
 from gallery.models.metric import JobMetric
 from gallery.models.promotion import Promotion
+from gallery.models.proposal import Proposal
 from gallery.models.recall import RecallTally
 from gallery.models.resumable_upload import ResumableUpload
 from gallery.models.saved_search import SavedSearch
@@ -44,6 +45,7 @@ __all__ = [
     "MaintenanceTurn",
     "ModelVersion",
     "Promotion",
+    "Proposal",
     "RecallTally",
     "ResumableUpload",
     "SavedQuery",

@@ -18,6 +18,7 @@ from gallery.models import (
     Job,
     ModelVersion,
     Promotion,
+    Proposal,
     SentenceEmbedding,
     SentenceModel,
     SentenceReading,
@@ -118,6 +119,7 @@ def make_live(
     with transaction.atomic():
         if not index.activate(instead_of=instead_of):
             return False
+        Proposal.objects.filter(model_version=index.model_version).delete()
         former = instead_of.model_version if instead_of else None
         if history or former not in (None, index.model_version):
             Promotion.objects.create(

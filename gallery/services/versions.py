@@ -16,6 +16,7 @@ from gallery.models import (
     Job,
     ModelVersion,
     Promotion,
+    Proposal,
     SquareEmbedding,
 )
 from gallery.pipelines.gating import PromotionRefusedError, kept_verdict, refuse_unless
@@ -35,11 +36,13 @@ __all__ = [
     "explain_index",
     "make_active",
     "previous_index",
+    "propose",
     "request_export",
     "request_promotion",
     "request_rebuild",
     "rollback",
     "why_kept",
+    "withdraw_proposal",
 ]
 
 
@@ -87,6 +90,33 @@ def request_promotion(model: ModelVersion, *, user: User | None, override_reason
     if reason and job.params.get("override_reason") != reason:
         raise PromotionRefusedError("promotion.other_reason", job=str(job), model=model.name)
     return job
+
+
+def propose(model: ModelVersion, *, user: User) -> Proposal:
+    """Ask those who may promote to put a model live; a proposal that is there stays as it is.
+
+    Raises:
+        PromotionRefusedError: it is live already.
+    """
+    if model.state == "live":
+        raise PromotionRefusedError("promotion.is_live", model=model.name)
+    with transaction.atomic():
+        proposal, is_new = Proposal.objects.get_or_create(
+            model_version=model, defaults={"created_by": user}
+        )
+        if is_new:
+            audit.record("model_proposed", user=user, kind="model", pk=model.pk, model=model.name)
+    return proposal
+
+
+def withdraw_proposal(model: ModelVersion, *, user: User) -> None:
+    """Take a proposal back, if there is one."""
+    with transaction.atomic():
+        withdrawn, _ = Proposal.objects.filter(model_version=model).delete()
+        if withdrawn:
+            audit.record(
+                "proposal_withdrawn", user=user, kind="model", pk=model.pk, model=model.name
+            )
 
 
 def request_export(model: ModelVersion, *, user: User | None) -> Job:

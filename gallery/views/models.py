@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from gallery.forms import EvaluationForm, PromotionForm
 from gallery.jobs.cards import spell_values, time_to_embed, time_to_index
-from gallery.models import Image, IndexVersion, ModelVersion, SavedQuerySet
+from gallery.models import Image, IndexVersion, ModelVersion, Proposal, SavedQuerySet
 from gallery.services import versions
 from gallery.services.evaluations import training_curve
 from gallery.views.access import PersonRequest, permission_required, sent
@@ -34,6 +34,9 @@ def detail(request: PersonRequest, pk: int) -> HttpResponse:
         "curves": training_plots(points) if points else [],
         "composition": composition_plot(composed.composition) if composed else "",
         "children": model.children.all(),
+        "proposal": Proposal.objects.filter(model_version=model)
+        .select_related("created_by")
+        .first(),
         "promotions": model.promotions.select_related("created_by", "former_model"),
         "vector_count": model.vectors_version.embeddings.count(),
         "picture_count": Image.objects.count(),
@@ -62,6 +65,21 @@ def promote(request: PersonRequest, pk: int) -> HttpResponse:
     }
     status = 422 if form.errors else 200
     return render(request, "gallery/model_promote.html", context, status=status)
+
+
+@require_POST
+@permission_required("gallery.add_proposal")
+def propose(request: PersonRequest, pk: int) -> HttpResponse:
+    """Tell those who may promote that this model should go live, or after all not."""
+    model = get_object_or_404(ModelVersion, pk=pk)
+    try:
+        if "withdraw" in request.POST:
+            versions.withdraw_proposal(model, user=request.user)
+        else:
+            versions.propose(model, user=request.user)
+    except ContextVisionError as error:
+        messages.error(request, str(error))
+    return redirect("gallery:model", pk=pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -23,7 +23,8 @@ HISTORY_SHOWN = 20
 def version_list(request: PersonRequest) -> HttpResponse:
     indexes = list(IndexVersion.objects.select_related("model_version"))
     live = next((index for index in indexes if index.is_active), None)
-    models = ModelVersion.objects.prefetch_related("index_versions", evaluations_of_models())
+    models = ModelVersion.objects.select_related("proposal")
+    models = models.prefetch_related("index_versions", evaluations_of_models())
     cards = model_cards(models, live)
     history = Promotion.objects.select_related("model_version", "former_model", "created_by")
     previous = service.previous_index()

@@ -88,8 +88,9 @@ def test_who_was_staff_may_do_after_the_upgrade_what_he_did() -> None:
         name: User.objects.create_user(name, is_staff=name == "staff", is_superuser=name == "boss")
         for name in ("staff", "member", "boss")
     }
-    migration = import_module("gallery.migrations.0009_roles")
-    migration.make_roles(apps, SimpleNamespace(connection=connection))
+    editor = SimpleNamespace(connection=connection)
+    import_module("gallery.migrations.0009_roles").make_roles(apps, editor)
+    import_module("gallery.migrations.0015_proposals").let_trainers_propose(apps, editor)
     staff = User.objects.get(username="staff")
     could = {*ROLES["editor"].permissions, *ROLES["trainer"].permissions}
     assert staff.has_perms(could | ROLES["operator"].permissions)

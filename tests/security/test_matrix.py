@@ -203,6 +203,7 @@ sees_models = needs("gallery.view_modelversion")
 trains = needs("gallery.add_modelversion")
 evaluates = needs("gallery.add_evaluation")
 promotes = needs("gallery.add_promotion")
+proposes = needs("gallery.add_proposal")
 exports = needs("gallery.export_modelversion")
 deletes_models = needs("gallery.delete_modelversion")
 sees_indexes = needs("gallery.view_indexversion")
@@ -334,6 +335,7 @@ ROWS = [
     page("gallery:roll-back", activates, method="POST", ok=(302,)),
     page("gallery:model", sees_models, key="candidate"),
     page("gallery:model-promote", promotes, key="candidate"),
+    page("gallery:model-propose", proposes, method="POST", ok=(302,), key="candidate"),
     page("gallery:model-promote", promotes, method="POST", ok=(302,), key="candidate"),
     page("gallery:model-evaluate", evaluates, key="candidate"),
     page(
@@ -422,6 +424,8 @@ ROWS = [
     api("index-rollback", activates, method="POST", ok=(409,)),  # nothing was live before
     api("job-metrics", watches_jobs, key="training"),
     api("model-promote", promotes, method="POST", ok=(202,), key="candidate"),
+    api("model-propose", proposes, method="POST", key="candidate"),
+    api("model-propose", proposes, method="DELETE", ok=(204,), key="candidate"),
     api("promotion-list", needs("gallery.view_promotion")),
     api("training-list", trains, method="POST", ok=(409,)),  # too few pictures
     api("evaluation-list", sees_evaluations),
