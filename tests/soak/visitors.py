@@ -100,7 +100,7 @@ class Visitors:
         if status == 200:
             return "right" if found(told) == self._expected[query] else "wrong"
         is_declared = isinstance(told, dict) and "type" in told and "title" in told
-        return f"{status} {told['type'].rpartition('/')[2]}" if is_declared else f"{status} bare"
+        return f"{status} {told.get('detail', told['title'])}" if is_declared else f"{status} bare"
 
 
 def is_allowed(kind: str) -> bool:
