@@ -54,7 +54,7 @@ test-slow: $(DEV_STAMP)
 EFFORT ?= 10
 test-release: test-slow
 	CONTEXTVISION_TEST_EFFORT=$(EFFORT) $(BIN)/pytest tests/property tests/crash tests/fuzz tests/security \
-	    tests/api/test_schema.py tests/gallery/test_doctor.py
+	    tests/api/test_schema.py tests/gallery/test_doctor.py tests/flows/test_messages_thrice.py
 
 # What meets the database, to be run with another DATABASE_URL. Left out: mlcore and the checks of the
 # project itself, which know no database, and what always brings a database of its own or looks at the
