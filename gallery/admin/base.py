@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -23,6 +23,9 @@ M = TypeVar("M", bound=models.Model)
 
 CONFIRMED = "confirmed"
 """Field of a form that was sent from the page that asks."""
+
+LONGEST_SEARCH = 300
+"""Characters that a list is searched for."""
 
 NAMED = 10
 """Rows that such a page names; the rest is counted."""
@@ -47,6 +50,16 @@ else:
 
 class AuditedAdmin(ModelAdmin[M]):
     """Rows whose deletion stands in the audit trail."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        # Each word is a condition of its own, and databases take no more than so many.
+        if len(search_term) > LONGEST_SEARCH:
+            told = gettext("Search for at most %(count)d characters.") % {"count": LONGEST_SEARCH}
+            self.message_user(request, told, messages.WARNING)
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     service_records = False
     """Whether the service that deletes them sees to that."""

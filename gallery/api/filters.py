@@ -6,6 +6,7 @@ from django import forms
 from django.db.models import BigIntegerField, QuerySet
 from django_filters import CharFilter, ChoiceFilter, Filter, FilterSet
 
+from gallery.api.serializers import TITLE_LENGTH
 from gallery.models import Evaluation, Failure, Image, Job, SyncedFile
 from gallery.models.choices import Split, Visibility
 
@@ -31,7 +32,7 @@ class ImageFilterSet(FilterSet):  # type: ignore[misc]
     tag = CharFilter("tags__name", label="Name of a tag.")
     split = ChoiceFilter(choices=[choice for choice in Split.choices if choice[0]])
     visibility = ChoiceFilter(choices=Visibility.choices)
-    title = CharFilter("title", "icontains", label="Text in the title.")
+    title = CharFilter("title", "icontains", max_length=TITLE_LENGTH, label="Text in the title.")
     ordering = ChoiceFilter(
         choices=PICTURE_ORDERS, method="leave_out_undated", label="Newest first where not given."
     )

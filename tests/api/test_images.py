@@ -81,6 +81,12 @@ class TestList:
         assert found(client, visibility="private") == set()
         assert found(staff_client, visibility="private") == {green.pk}
 
+    def test_a_title_that_no_picture_can_have_is_refused(self, client: Client, db: None) -> None:
+        add_picture("red")
+        answer = client.get(URL, {"title": "red " * 25_000})
+        assert answer.status_code == 400
+        assert list(answer.json()["errors"]) == ["title"]
+
     def test_orders(self, client: Client, db: None) -> None:
         early, late, undated = (add_picture(colour) for colour in ("red", "blue", "green"))
         twin = add_picture("pink")

@@ -117,6 +117,13 @@ def test_pictures_are_listed_with_thumbnails_and_searched(
     assert f"{IMAGES}{picture.pk}/change/" not in html
 
 
+def test_a_search_of_more_words_than_a_database_takes_is_refused(
+    boss: Client, picture: Image
+) -> None:
+    html = boss.get(IMAGES, {"q": "red " * 2_000}).content.decode()
+    assert "Search for at most 300 characters." in html
+
+
 def test_the_list_of_pictures_costs_the_same_whatever_its_length(
     boss: Client, picture: Image, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
