@@ -273,8 +273,10 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no typ
         super().murder_pending()
         now = time.monotonic()
         for head in [head for head in self.heads.values() if self._is_overdue(head, now)]:
-            self._forget(head)
-            self._close(head.connection)
+            self._read_head(head)  # it may be this process that was late
+            if head.connection in self.heads:
+                self._forget(head)
+                self._close(head.connection)
         for connection in [each for each, until in self.leaving.items() if until < now]:
             self._gone(connection)
 
