@@ -6,7 +6,8 @@ from PIL import Image as PillowImage
 
 from gallery.models import Image, Job
 from gallery.services import jobs
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from mlcore.progress import NoProgress
 from tests.encoders import COLOURS
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gallery.models import Image, Job, ModelVersion
 from gallery.models.choices import Split
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from mlcore.datasets import CaptionDataset, CaptionedImage
 from mlcore.training import TrainConfig, fine_tune
 from tests.encoders import COLOURS

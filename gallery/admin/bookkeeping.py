@@ -14,6 +14,7 @@ from gallery.models import (
     IndexBias,
     Lexeme,
     MaintenanceTurn,
+    Proposal,
     RecallTally,
     SavedSearch,
     SquareEmbedding,
@@ -127,3 +128,11 @@ class SquareEmbeddingAdmin(BookkeepingAdmin[SquareEmbedding]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SquareEmbedding]:
         return super().get_queryset(request).defer("vector")
+
+
+@admin.register(Proposal)
+class ProposalAdmin(BookkeepingAdmin[Proposal]):
+    """Models that somebody wants to see live; the model's page takes one back."""
+
+    list_display = ["model_version", "created_by", "created_at"]
+    list_select_related = ["model_version", "created_by"]

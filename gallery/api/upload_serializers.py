@@ -19,7 +19,7 @@ from gallery.api.serializers import (
 from gallery.models import Image
 from gallery.models.choices import Visibility
 from gallery.uploads.descriptions import collection_named, tags_named
-from gallery.uploads.ingest import Destination, IngestResult
+from gallery.uploads.items import Destination, IngestResult
 
 
 class DestinationSerializer(AudienceSerializer):

@@ -51,7 +51,8 @@ from gallery.models import Caption, Failure, Image, IndexVersion, Job
 from gallery.services import images, jobs, versions
 from gallery.services.jobs import JobError
 from gallery.services.versions import RollbackError
-from gallery.uploads.ingest import IngestResult, upload_limits
+from gallery.uploads.ingest import upload_limits
+from gallery.uploads.items import IngestResult
 from mlcore.errors import IndexFileError, IndexMismatchError
 
 JOB_STATE = ProblemKind(409, "job-state", gettext_noop("Not in this state"))

@@ -18,7 +18,7 @@ from gallery.models import Job
 from gallery.services.imports import find_source, import_sources, start_import
 from gallery.uploads.descriptions import collection_named, tags_named
 from gallery.uploads.import_options import IMPORT_OPTIONS, given
-from gallery.uploads.ingest import Destination
+from gallery.uploads.items import Destination
 from mlcore.errors import ContextVisionError
 from mlcore.i18n import Message
 from mlcore.layouts.options import COLUMN_LENGTH, SourceOption

@@ -12,7 +12,8 @@ from gallery.models import Failure, Job
 from gallery.models.choices import Visibility
 from gallery.storage import StorageUnavailableError
 from gallery.uploads.descriptions import collection_named, tags_named
-from gallery.uploads.ingest import Destination, IngestResult, UploadItem, in_batches, ingest
+from gallery.uploads.ingest import in_batches, ingest
+from gallery.uploads.items import Destination, IngestResult, UploadItem
 from mlcore.errors import ContextVisionError
 from mlcore.i18n import Message
 from mlcore.layouts import Source, SourceRecord, open_source

@@ -12,7 +12,7 @@ from gallery import audit
 from gallery.models import Image, SyncedFile, SyncSource, VanishedPicture
 from gallery.models.choices import Visibility
 from gallery.models.sync import PATH_LENGTH
-from gallery.uploads.ingest import IngestResult
+from gallery.uploads.items import IngestResult
 from gallery.uploads.places import Contents
 from mlcore.layouts import SourceRecord
 from mlcore.layouts.listing import NOTHING

@@ -8,7 +8,7 @@ from gallery.models import Job, SyncSource
 from gallery.models.choices import Visibility
 from gallery.pipelines.importing import TOLD, Tally, account, note_odd_rows, take_in
 from gallery.pipelines.ledger import Ledger, hide_vanished, ledger_path
-from gallery.uploads.ingest import Destination
+from gallery.uploads.items import Destination
 from gallery.uploads.places import Contents, SyncError, place_at
 from mlcore.errors import DatasetError
 from mlcore.i18n import Message

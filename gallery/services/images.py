@@ -18,14 +18,8 @@ from gallery.models.choices import TakenFrom
 from gallery.services import jobs
 from gallery.storage import StorageUnavailableError
 from gallery.uploads.descriptions import clean, collection_named, tags_named
-from gallery.uploads.ingest import (
-    Destination,
-    IngestResult,
-    UploadItem,
-    in_batches,
-    ingest,
-    upload_limits,
-)
+from gallery.uploads.ingest import in_batches, ingest, upload_limits
+from gallery.uploads.items import Destination, IngestResult, UploadItem
 from gallery.vectors import updates
 
 logger = logging.getLogger(__name__)

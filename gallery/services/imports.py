@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from gallery.models import Job, ResumableUpload
 from gallery.services import jobs
 from gallery.uploads.import_options import given
-from gallery.uploads.ingest import Destination
+from gallery.uploads.items import Destination
 from mlcore.errors import ContextVisionError
 from mlcore.layouts import is_archive
 from mlcore.layouts.files import display_name, is_hidden

@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 
 from gallery.models import Image
 from gallery.storage import READERS
-from gallery.uploads.ingest import placeholder_fields
+from gallery.uploads.rows import placeholder_fields
 from mlcore.errors import ImageRejectedError
 from mlcore.i18n import Message
 from mlcore.imaging.sandbox import get_decoder

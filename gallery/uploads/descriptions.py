@@ -32,6 +32,18 @@ def add_captions(image: Image, captions: Iterable[str], source: Caption.Source) 
     return len(fresh)
 
 
+def first_captions(image: Image, *said: tuple[Iterable[str], Caption.Source]) -> list[Caption]:
+    """Return the captions of a picture that is new, each once, for whoever saves them."""
+    sources: dict[str, Caption.Source] = {}
+    for captions, source in said:
+        for text in clean(captions):
+            sources.setdefault(text, source)
+    return [
+        Caption(image=image, text=text, order=order, source=source)
+        for order, (text, source) in enumerate(sources.items())
+    ]
+
+
 def clean(captions: Iterable[str]) -> list[str]:
     """Make each caption one printable line, and drop what is empty then."""
     limit = Caption._meta.get_field("text").max_length or 0

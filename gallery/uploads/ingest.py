@@ -3,49 +3,30 @@
 Web upload, API, admin and importers all come through :func:`ingest`.
 """
 
-import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from gallery import audit, fulltext
 from gallery.disk import disk_full, require_room_for_pictures
-from gallery.models import Caption, Collection, Image, Job, Tag
-from gallery.models.choices import Split, Visibility
+from gallery.models import Image, Tag
+from gallery.models.choices import Visibility
 from gallery.storage import READERS
 from gallery.uploads.descriptions import add_captions, tags_named
+from gallery.uploads.items import Destination, IngestResult, UploadItem
+from gallery.uploads.rows import create_images, original_name
 from mlcore.config import ImageLimits
 from mlcore.errors import ImageRejectedError
-from mlcore.i18n import Message
 from mlcore.imaging.sandbox import get_decoder
-from mlcore.metadata.dates import moment_in_name
-from mlcore.metadata.photo import PhotoMetadata
-from mlcore.metadata.sanitize import clean_line
 
 if TYPE_CHECKING:
-    from mlcore.imaging.renditions import Placeholder
     from mlcore.imaging.sandbox_answers import PreparedPicture
-
-SUFFIXES = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "GIF": ".gif",
-    "AVIF": ".avif",
-    "HEIF": ".heic",
-    "TIFF": ".tif",
-}
-"""File name endings by decoded format; what the sender called the file is not believed."""
 
 BATCH_FILES = 64
 """Files taken in together, in one transaction."""
@@ -53,66 +34,6 @@ BATCH_BYTES = 64 * 1024 * 1024
 """A batch ends early at so many bytes, so that memory is bounded whatever the pictures weigh."""
 WRITERS = 8
 """Files written at a time: in a bucket each costs a wait of some milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadItem:
-    """One file on its way in, with what is known about it."""
-
-    name: str
-    data: bytes
-    captions: tuple[str, ...] = ()
-    caption_source: Caption.Source = Caption.Source.IMPORT
-    split: str = Split.NONE
-    source: str = ""
-    said: PhotoMetadata = PhotoMetadata()  # noqa: RUF009 - frozen
-    """What came beside it says: it counts before what is in the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where new pictures go and to whom they belong."""
-
-    uploader: User | None = None
-    owner: User | None = None
-    sender: User | None = None
-    """Whose rights count over pictures that are there already; None for who runs commands."""
-    visibility: str = Visibility.PUBLIC
-    groups: tuple[Group, ...] = ()
-    """Whose members see them, where they are for groups."""
-    collection: Collection | None = None
-    tags: tuple[Tag, ...] = ()
-    job: Job | None = None
-    """The import that brings them."""
-    visibility_is_asked: bool = False
-    """Whether somebody said who is to see them, and not only the way in."""
-    owner_is_asked: bool = False
-    updates: frozenset[str] = frozenset()
-    """Which of "owner", "visibility", "collection", "split" and "title" to set of pictures that
-    are there already, where they differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestResult:
-    """What became of one file: a picture, new or known before, or the reason why not."""
-
-    name: str
-    image: Image | None
-    created: bool = False
-    differs: tuple[str, ...] = ()
-    """What is otherwise of a picture that was there: "owner", "visibility", "collection",
-    "split", "title"."""
-    updated: bool = False
-    """Whether that was changed, or a split was added that it did not have."""
-    captions: int = 0
-    """How many it has more than before."""
-    tags: int = 0
-    """Likewise, without those of the destination."""
-    restored: bool = False
-    """Whether files of it were missing and are there again."""
-    error: Message | None = None
-    sha256: str = ""
-    """Of the file; empty where it could not be read."""
 
 
 def upload_limits() -> ImageLimits:
@@ -178,17 +99,21 @@ def ingest(batch: Sequence[UploadItem], destination: Destination) -> list[Ingest
         if not isinstance(picture, ImageRejectedError)
         for name, data in _files(known.get(digest), digest, unknown[digest], picture)
     ]
+    fresh = {digest: item for digest, item in unknown.items() if digest not in known}
     try:
         _write(files)
         with transaction.atomic():
+            created = create_images(fresh, prepared, known, destination)
+            describable |= created.keys()
             results = [
                 _settle(
                     item,
                     digest,
-                    known,
+                    known.get(digest),
                     prepared.get(digest),
                     destination,
-                    describable,
+                    added=created.pop(digest, None),  # the same file may come twice
+                    may_describe=digest in describable,
                     restored=digest in lost,
                 )
                 for digest, item in zip(digests, batch, strict=True)
@@ -245,46 +170,38 @@ def _files(
     known: Image | None, digest: str, item: UploadItem, picture: "PreparedPicture"
 ) -> Iterator[tuple[str, bytes]]:
     """Name the files of a picture, with what they hold."""
-    image = known or Image(sha256=digest, file=_original_name(digest, picture.format))
+    image = known or Image(sha256=digest, file=original_name(digest, picture.format))
     yield str(image.file), item.data
     yield image.display_name, picture.display
     yield image.thumbnail_name, picture.thumbnail
 
 
-def _original_name(digest: str, picture_format: str) -> str:
-    return f"originals/{digest[:2]}/{digest}{SUFFIXES[picture_format]}"
-
-
 def _settle(
     item: UploadItem,
     digest: str,
-    known: dict[str, Image],
+    image: Image | None,
     picture: "PreparedPicture | ImageRejectedError | None",
     destination: Destination,
-    describable: set[str],
     *,
+    added: int | None,
+    may_describe: bool,
     restored: bool,
 ) -> IngestResult:
+    """Tell what became of a file, and add what is said of a picture that was there.
+
+    Args:
+        added: how many captions came with it, where it is new.
+    """
     if isinstance(picture, ImageRejectedError):
         return IngestResult(item.name, None, error=picture.message, sha256=digest)
-    image = known.get(digest)
-    created = False
-    if image is None:
-        assert picture is not None  # noqa: S101  (what is not known was prepared)
-        image, created = _get_or_create(item, digest, picture, destination)
-        if created:
-            describable.add(digest)
-            if destination.visibility == Visibility.GROUPS:
-                image.groups.set(destination.groups)
-        known[digest] = image
-    if digest not in describable:
+    assert image is not None  # noqa: S101  (whatever was not refused is known by now)
+    if not may_describe:
         return IngestResult(item.name, image, restored=restored, sha256=digest)
-    captions = add_captions(image, item.captions, item.caption_source)
+    created = added is not None
+    captions = add_captions(image, item.captions, item.caption_source) if added is None else added
     keywords = item.said.keywords
     if created and picture is not None:
-        said = picture.metadata
-        captions += add_captions(image, [said.description], Caption.Source.METADATA)
-        keywords = (*keywords, *said.keywords)
+        keywords = (*keywords, *picture.metadata.keywords)
     tags = _add_tags(image, tags_named(dict.fromkeys(keywords)), destination, is_new=created)
     wanted = {} if created else _differing(image, item, destination)
     changes = {name: value for name, value in wanted.items() if name in destination.updates}
@@ -344,55 +261,3 @@ def _differing(image: Image, item: UploadItem, destination: Destination) -> dict
     if item.said.title and item.said.title != image.title:
         wanted["title"] = item.said.title
     return wanted
-
-
-def _get_or_create(
-    item: UploadItem, digest: str, picture: "PreparedPicture", destination: Destination
-) -> tuple[Image, bool]:
-    said = item.said.or_else(picture.metadata).or_else(_named(item.name))
-    return Image.objects.get_or_create(
-        sha256=digest,
-        defaults={
-            "file": _original_name(digest, picture.format),
-            "width": picture.width,
-            "height": picture.height,
-            "format": picture.format,
-            "bytes": len(item.data),
-            **placeholder_fields(picture.placeholder),
-            "title": said.title or clean_line(PurePosixPath(item.name).stem, 200),
-            "source": clean_line(item.source, 300),
-            "split": item.split,
-            "taken_at": _aware(said.taken_at),
-            "taken_from": said.taken_from,
-            "creator": said.creator,
-            "credit": said.credit,
-            "copyright": said.copyright,
-            "place": said.place,
-            "camera": said.camera,
-            "notes": [Message(code).as_json() for code in picture.notes],
-            "owner": destination.owner,
-            "uploader": destination.uploader,
-            "visibility": destination.visibility,
-            "collection": destination.collection,
-            "job": destination.job,
-        },
-    )
-
-
-def _named(name: str) -> PhotoMetadata:
-    """What a file's name says of its picture, where nothing else does."""
-    moment = moment_in_name(PurePosixPath(name).name)
-    return PhotoMetadata(taken_at=moment, taken_from="name" if moment else "")
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """Cameras seldom say where they are; their clock counts as UTC then."""
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-def placeholder_fields(placeholder: "Placeholder") -> dict[str, str]:
-    """Return what a picture's row keeps to be shown until it is loaded."""
-    return {
-        "dominant_colour": placeholder.dominant_colour,
-        "placeholder": base64.b64encode(placeholder.webp).decode("ascii"),
-    }

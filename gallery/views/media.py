@@ -20,7 +20,7 @@ from gallery.access import ORIGIN, is_closed
 from gallery.models import Image
 from gallery.models.choices import Visibility
 from gallery.services.renditions import credit_of, open_rendition
-from gallery.uploads.ingest import SUFFIXES
+from gallery.uploads.rows import SUFFIXES
 from gallery.views.access import PersonRequest, permission_required
 from mlcore.errors import ImageRejectedError
 from mlcore.imaging.renditions import RenditionFormat

@@ -24,7 +24,7 @@ from gallery.services import images as service
 from gallery.services.imports import source_of, start_import
 from gallery.uploads import resumable
 from gallery.uploads.descriptions import add_captions
-from gallery.uploads.ingest import IngestResult
+from gallery.uploads.items import IngestResult
 from gallery.views.access import PersonRequest, permission_required
 from mlcore.i18n import Message
 from mlcore.layouts import is_archive

@@ -21,7 +21,7 @@ from gallery.models import ImageEmbedding, IndexVersion, Job, ModelVersion, Prom
 from gallery.services import jobs, versions
 from gallery.services.images import add_uploads
 from gallery.services.training import TrainingParams, request_training
-from gallery.uploads.ingest import Destination
+from gallery.uploads.items import Destination
 from search.engine import engine_holder, get_engine
 from search.query import SearchQuery
 from search.services import SearchPage, search_images

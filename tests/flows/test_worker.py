@@ -18,7 +18,7 @@ from gallery.models import Image, ImageEmbedding, IndexVersion, Job, SentenceEmb
 from gallery.models.sentence import sentences_of
 from gallery.services import jobs
 from gallery.services.images import add_uploads
-from gallery.uploads.ingest import Destination
+from gallery.uploads.items import Destination
 from gallery.vectors.registry import store_of
 from search.query import QueryImage, SearchQuery
 from search.services import search_images

@@ -7,7 +7,8 @@ from django.test import Client
 
 from gallery.models import Caption, Image
 from gallery.services.images import update_image
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from search.facets import facets
 from search.filters import ImageFilter, matching_ids
 from tests import pictures

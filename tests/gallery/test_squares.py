@@ -22,7 +22,8 @@ from gallery.models.square import ENDS, squares_of
 from gallery.pipelines.indexing import _remove_vectors, prune, remove_index
 from gallery.selectors import square_tail_length
 from gallery.services.maintenance import maintain
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from search.engine import engine_holder
 from search.query import SearchQuery
 from search.services import search_images

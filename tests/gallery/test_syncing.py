@@ -424,6 +424,6 @@ def _upload(name: str, data: bytes) -> Any:
 
 
 def _everybody() -> Any:
-    from gallery.uploads.ingest import Destination
+    from gallery.uploads.items import Destination
 
     return Destination()

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from gallery.models import Caption, Image
 from gallery.services.images import add_uploads, delete_images, ingest_files, set_captions
 from gallery.uploads import ingest as ingesting
-from gallery.uploads.ingest import Destination, UploadItem, in_batches, ingest
+from gallery.uploads.ingest import in_batches, ingest
+from gallery.uploads.items import Destination, UploadItem
 from tests.pictures_of_colours import add_picture, colour_jpeg
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from gallery.models import Image
 from gallery.storage import StorageUnavailableError
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from search.query import QueryImage, SearchQuery
 from search.services import SearchPage, keep_picture, search_images
 from tests import pictures

@@ -26,7 +26,8 @@ from gallery.disk import DiskFullError, disk_full
 from gallery.examples import keep_example
 from gallery.models import Image, IndexVersion, Job
 from gallery.services import jobs
-from gallery.uploads.ingest import Destination, UploadItem, ingest
+from gallery.uploads.ingest import ingest
+from gallery.uploads.items import Destination, UploadItem
 from mlcore.encoders.checkpoints import save_checkpoint
 from mlcore.errors import CheckpointError, IndexFileError
 from mlcore.progress import NoProgress
