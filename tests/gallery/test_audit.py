@@ -114,23 +114,23 @@ def test_exports_and_what_is_deleted_of_models_are_written_down(
 def test_roles_and_accounts_are_written_down(administrator: User, member: User) -> None:
     client = Client()
     client.force_login(administrator)
+    editors, viewers = access.role_group("editor"), access.role_group("viewer")
     before = AuditEvent.objects.count()
     user = reverse("admin:auth_user_change", args=[member.pk])
     page = client.get(user).context["adminform"].form.initial
     form: dict[str, Any] = {
         "username": "member",
         "is_active": "on",
-        "groups": [access.role_group("editor").pk],
+        "groups": [editors.pk],
         "date_joined_0": page["date_joined"].date().isoformat(),
         "date_joined_1": page["date_joined"].time().isoformat("seconds"),
         "is_staff": "on",
     }
     assert client.post(user, form).status_code == 302
     assert client.post(user, {**form, "groups": []}).status_code == 302
-    role = access.role_group("viewer")
-    viewers = reverse("admin:auth_group_change", args=[role.pk])
+    group = reverse("admin:auth_group_change", args=[viewers.pk])
     kept = [each.pk for each in access.named(["gallery.view_image", "gallery.add_image"])]
-    assert client.post(viewers, {"name": "viewer", "permissions": kept}).status_code == 302
+    assert client.post(group, {"name": "viewer", "permissions": kept}).status_code == 302
     client.post(reverse("admin:auth_user_delete", args=[member.pk]), {"post": "yes"})
     events = AuditEvent.objects.order_by("pk")[before:]
     assert {event.user_name for event in events} == {"staff"}
