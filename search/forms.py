@@ -1,7 +1,7 @@
 """The one form behind the search page, the search API and the search command."""
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from django import forms
@@ -119,17 +119,14 @@ def _form_field(declared: Parameter) -> forms.Field:
             )
 
 
-_FIELDS: Mapping[str, Callable[[], forms.Field]] = {
-    **{name: partial(_form_field, each) for name, each in PARAMETERS.items()},
-    **{name: each.form_field for name, each in FILTERS.items()},
-}
-"""What makes the fields of the form, by name."""
+def _field(name: str) -> forms.Field:
+    return FILTERS[name].form_field() if name in FILTERS else _form_field(PARAMETERS[name])
 
 
 @cache
-def _nothing() -> Mapping[str, Any]:
-    """What each field reads where nothing was asked of it."""
-    return {name: make().clean(None) for name, make in _FIELDS.items()}
+def _nothing(name: str) -> Any:
+    """What a field reads where nothing was asked of it."""
+    return _field(name).clean(None)
 
 
 class SearchForm(forms.Form):
@@ -138,8 +135,8 @@ class SearchForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Of some twenty fields a search asks for one or two; without data there are all of them.
-        names = (name for name in _FIELDS if not self.is_bound or name in self.data)
-        self.fields |= {name: _FIELDS[name]() for name in names}
+        names = (n for n in (*PARAMETERS, *FILTERS) if not self.is_bound or n in self.data)
+        self.fields |= {name: _field(name) for name in names}
 
     def clean_image(self) -> QueryImage | None:
         upload = self.cleaned_data.get("image")
@@ -155,7 +152,8 @@ class SearchForm(forms.Form):
         return QueryImage(name=upload.name or "picture", data=upload.read())
 
     def clean(self) -> dict[str, Any]:
-        data = {**_nothing(), **(super().clean() or self.cleaned_data)}
+        data = {name: _nothing(name) for name in (*PARAMETERS, *FILTERS)}
+        data |= super().clean() or self.cleaned_data
         self._narrow_down(data)
         since, until = data.get("since"), data.get("until")
         if since and until and days_of(since)[0] > days_of(until)[1]:
@@ -175,7 +173,7 @@ class SearchForm(forms.Form):
         for name, value in asked.conditions:
             declared = FILTERS[name]
             try:
-                read = _FIELDS[name]().clean(value)
+                read = _field(name).clean(value)
             except ValidationError as error:
                 self.add_error("q", error)
                 continue

@@ -68,7 +68,7 @@ class StrictView(_View):
     def _read_from_address(self, action: str) -> set[str]:
         known = {api_settings.URL_FORMAT_OVERRIDE or ""}
         if action in self.address:
-            known |= _names(self.address[action])
+            known |= names_of(self.address[action])
         if action in self.lists:
             known |= set(getattr(getattr(self, "filterset_class", None), "base_filters", ()))
             paginator = getattr(self, "paginator", None)
@@ -79,7 +79,8 @@ class StrictView(_View):
 
 
 @cache
-def _names(serializer: type[serializers.Serializer[Any]]) -> frozenset[str]:
+def names_of(serializer: type[serializers.Serializer[Any]]) -> frozenset[str]:
+    """Name what a serializer reads; the same for every request."""
     return frozenset(serializer().fields)
 
 

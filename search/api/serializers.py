@@ -2,8 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -92,13 +91,6 @@ def _filter_field(declared: Filter) -> serializers.Field[Any, Any, Any, Any]:
     return serializers.CharField(required=False, allow_blank=True, help_text=declared.help)
 
 
-_FIELDS: Mapping[str, Callable[[], serializers.Field[Any, Any, Any, Any]]] = {
-    **{name: partial(_parameter_field, each) for name, each in PARAMETERS.items()},
-    **{name: partial(_filter_field, each) for name, each in FILTERS.items()},
-}
-"""What makes the fields of a search, by name."""
-
-
 class PagingSerializer(serializers.Serializer[Any]):
     """Which of the results are answered."""
 
@@ -114,8 +106,15 @@ class SearchParametersSerializer(StrictSerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         given = getattr(self, "initial_data", None)
         # Of some twenty fields a search asks for one or two; without data there are all of them.
-        names = (name for name in _FIELDS if not isinstance(given, Mapping) or name in given)
-        return {**{name: _FIELDS[name]() for name in names}, **super().get_fields()}
+
+        def is_built(name: str) -> bool:
+            return not isinstance(given, Mapping) or name in given
+
+        return {
+            **{name: _parameter_field(each) for name, each in PARAMETERS.items() if is_built(name)},
+            **{name: _filter_field(each) for name, each in FILTERS.items() if is_built(name)},
+            **super().get_fields(),
+        }
 
 
 class Base64FileField(serializers.CharField):

@@ -33,7 +33,8 @@ STAFF = (
     "gallery:audit", "gallery:job-start", "gallery:job", "gallery:job-cancel", "gallery:job-retry",
     "gallery:failures", "gallery:failures-retry", "gallery:failure-retry", "gallery:failures-csv",
     "gallery:versions", "gallery:version-make-active", "gallery:roll-back", "gallery:model",
-    "gallery:model-promote", "gallery:model-evaluate", "gallery:model-export", "gallery:fine-tune",
+    "gallery:model-promote", "gallery:model-propose", "gallery:model-evaluate",
+    "gallery:model-export", "gallery:fine-tune",
     "gallery:job-training", "gallery:evaluations", "gallery:evaluation", "gallery:evaluation-json",
     "gallery:evaluation-html", "gallery:compare", "gallery:query-sets", "gallery:query-set-new",
     "gallery:query-set", "gallery:query-set-delete", "gallery:keep-search", "search:status",
@@ -55,6 +56,7 @@ POST_ONLY = {
     "gallery:upload-known", "gallery:upload-file", "gallery:upload-finish",
     "gallery:resumable-uploads", "gallery:resumable-upload", "gallery:model-export",
     "gallery:image-collect", "gallery:source-look", "gallery:source-hide",
+    "gallery:model-propose",
 }  # fmt: skip
 """And what takes other methods yet, but not GET."""
 OWN = ("gallery:saved-search-rename", "gallery:saved-search-delete")
@@ -93,6 +95,7 @@ def addresses(colours: ColourEncoder, db: None) -> dict[str, str]:
         "gallery:resumable-upload": UUID(int=0),
         "gallery:model": model.pk,
         "gallery:model-promote": model.pk,
+        "gallery:model-propose": model.pk,
         "gallery:model-evaluate": model.pk,
         "gallery:model-export": model.pk,
         "gallery:model-delete": model.pk,

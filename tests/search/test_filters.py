@@ -1,6 +1,7 @@
 """A further filter is one entry: page, API, command, chips and address have it then."""
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from gallery.access import Person
+from gallery.api import strict
 from gallery.models import Image
 from gallery.models.image import ImageQuerySet
 from search.filters import FILTERS, Filter, ImageFilter
@@ -33,11 +35,13 @@ SHAPE = Filter(
 
 
 @pytest.fixture
-def wide(indexed: dict[str, Image], monkeypatch: pytest.MonkeyPatch) -> Image:
+def wide(indexed: dict[str, Image], monkeypatch: pytest.MonkeyPatch) -> Iterator[Image]:
     """The one picture that the further filter lets through."""
     monkeypatch.setitem(FILTERS, SHAPE.name, SHAPE)
     Image.objects.filter(pk=indexed["blue"].pk).update(width=96)
-    return indexed["blue"]
+    strict.names_of.cache_clear()
+    yield indexed["blue"]
+    strict.names_of.cache_clear()
 
 
 def test_the_page_and_its_address_have_it(wide: Image, client: Client) -> None:
