@@ -186,6 +186,10 @@ class NoticeSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="For people.")
 
 
+class OfferSerializer(NoticeSerializer):
+    url = serializers.URLField(help_text="That search: GET it.")
+
+
 class SearchAnswerSerializer(serializers.Serializer[Any]):
     results = ResultSerializer(many=True)
     model = AnsweredBySerializer()
@@ -201,3 +205,6 @@ class SearchAnswerSerializer(serializers.Serializer[Any]):
     )
     strong = serializers.IntegerField(help_text="Strong matches, on all pages; they come first.")
     notices = NoticeSerializer(many=True, help_text="What to know about this answer.")
+    offers = OfferSerializer(
+        many=True, help_text="Searches that may say better what was meant; as on the page."
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.datastructures import MultiValueDict
+from django.utils.http import urlencode
 from django.utils.translation import gettext, gettext_noop
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -20,7 +21,7 @@ from gallery.examples import ExampleGoneError
 from gallery.rendering.addresses import picture_address
 from gallery.uploads.ingest import query_limits
 from mlcore.errors import ContextVisionError
-from mlcore.i18n import figure
+from mlcore.i18n import Message, figure
 from search.api.serializers import (
     PagingSerializer,
     SearchAnswerSerializer,
@@ -30,8 +31,9 @@ from search.api.serializers import (
 )
 from search.engine import BusyError, ModelLoadingError, NoActiveIndexError
 from search.forms import SearchForm
+from search.offers import offers
 from search.parameters import MAX_OFFSET
-from search.query import SearchQuery
+from search.query import QueryImage, SearchQuery
 from search.services import SearchPage, SearchResult, UnknownImageError, search_images
 
 FORM_OVERHEAD = 64 * 1024
@@ -157,7 +159,8 @@ class SearchView(StrictView, APIView):
             "next": _next_link(request, query, page),
             "searched": page.searched,
             "strong": page.strong,
-            "notices": [{"code": each.code, "text": str(each)} for each in page.notices],
+            "notices": [_told(each) for each in page.notices],
+            "offers": _offers(query, request),
         }
         return Response(answer)
 
@@ -203,6 +206,21 @@ def _shown(result: SearchResult, site: str) -> dict[str, Any]:
         ],
         "image": summary,
     }
+
+
+def _told(message: Message) -> dict[str, str]:
+    return {"code": message.code, "text": str(message)}
+
+
+def _offers(query: SearchQuery, request: Request) -> list[dict[str, str]]:
+    """Other ways to ask; no address holds a picture that was sent."""
+    if any(isinstance(part.subject, QueryImage) for part in query.parts):
+        return []
+    here = request.build_absolute_uri(request.path)
+    return [
+        {**_told(each.message), "url": f"{here}?{urlencode(each.query.parameters())}"}
+        for each in offers(query)
+    ]
 
 
 def _next_link(request: Request, query: SearchQuery, page: SearchPage) -> str | None:

@@ -68,12 +68,28 @@ def test_the_answer_has_exactly_the_documented_shape(
         "searched": len(indexed),
         "strong": answer["strong"],
         "notices": [],
+        "offers": [],
     }
     assert 1 <= answer["strong"] < len(indexed)
     assert set(timing) == {"encode", "lookup", "records", "total"}
     assert all(milliseconds >= 0 for milliseconds in timing.values())
     assert client.get(result["image"]["url"]).status_code == 200
     assert client.get(result["image"]["thumbnail"]).status_code == 200
+
+
+def test_what_a_sentence_calls_unwanted_is_offered_to_be_left_out(
+    client: Client, indexed: dict[str, Image]
+) -> None:
+    answer = ask(client, q="all red without blue", limit=2)
+    [offer] = answer["offers"]
+    assert offer == {
+        "code": "search.offer_without",
+        "text": "Leave out what looks like “blue”",
+        "url": "http://testserver/api/v1/search/?q=all+red&without=blue&limit=2",
+    }
+    followed = client.get(offer["url"]).json()
+    assert (titles(followed)[0], followed["offers"]) == ("red", [])
+    assert ask(client, q="all red", limit=2)["offers"] == []
 
 
 def test_following_next_passes_every_picture_once(
