@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from gallery.models import (
@@ -23,7 +24,7 @@ from gallery.vectors.sentences import (
     CaptionLookup,
     best_stored,
 )
-from gallery.vectors.squares import SQUARES, are_wanted, best_squares, record_ids
+from gallery.vectors.squares import SQUARES, best_squares, record_ids
 from mlcore.config import FloatMatrix, IdVector
 from mlcore.index import Hit
 from mlcore.index.checks import check_queries
@@ -66,7 +67,7 @@ class MilvusLookup:
     ) -> list[Hit]:
         check_queries(query, k, self.index.model_version.dim)
         wanted, asked = k, terms("id", allowed_ids)
-        if self.has_squares and are_wanted():
+        if self.has_squares and settings.CONTEXTVISION_SQUARES:
             wanted = min(SQUARES * k, MOST_HITS)
             asked = terms("id", _with_squares(allowed_ids))
         elif self.has_squares and allowed_ids is None:
@@ -86,7 +87,7 @@ class MilvusLookup:
 
     def scores_of(self, query: FloatMatrix, image_ids: IdVector) -> NDArray[np.float32]:
         check_queries(query, 1, self.index.model_version.dim)
-        in_squares = self.has_squares and are_wanted()
+        in_squares = self.has_squares and settings.CONTEXTVISION_SQUARES
         return stored_scores(self.index.model_version, query, image_ids, in_squares=in_squares)
 
     def sample(self) -> FloatMatrix:

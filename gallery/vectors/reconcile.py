@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from gallery.models import (
@@ -21,7 +22,7 @@ from gallery.models import (
 from gallery.models.sentence import SentenceRows
 from gallery.vectors.base import IndexStore, Record
 from gallery.vectors.sentences import SentenceStore
-from gallery.vectors.squares import are_wanted, picture_of, record_ids, records_of_rows
+from gallery.vectors.squares import picture_of, record_ids, records_of_rows
 from mlcore.config import IdVector
 from mlcore.i18n import Message
 from mlcore.progress import Progress
@@ -173,7 +174,7 @@ def _write(store: IndexStore, index: IndexVersion, ids: list[int]) -> None:
 def _right_squares(index: IndexVersion, ids: list[int]) -> dict[int, NDArray[np.float32]]:
     """Read the rows of those of these records that are squares."""
     wanted = {pk for pk in ids if pk < 0}
-    if not wanted or not are_wanted():
+    if not wanted or not settings.CONTEXTVISION_SQUARES:
         return {}
     pictures = {picture_of(pk) for pk in wanted}
     rows = SquareEmbedding.objects.of_model(index.model_version).filter(image_id__in=pictures)

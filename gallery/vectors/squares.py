@@ -127,7 +127,7 @@ def build_squares(
     Raises:
         IndexFileError: it cannot be written.
     """
-    if not are_wanted() or not SquareEmbedding.objects.of_model(model).exists():
+    if not settings.CONTEXTVISION_SQUARES or not SquareEmbedding.objects.of_model(model).exists():
         return {}
     index = _build(model, spec, likely_queries)
     index.save(folder)
@@ -137,7 +137,7 @@ def build_squares(
 def stored_squares(model: ModelVersion) -> dict[str, Any]:
     """Return what the row of a version says of squares that holds all that are stored."""
     rows = SquareEmbedding.objects.of_model(model)
-    if not are_wanted() or not rows.exists():
+    if not settings.CONTEXTVISION_SQUARES or not rows.exists():
         return {}
     last = rows.order_by("-pk").values_list("pk", flat=True)[0]
     return {"square_count": rows.count(), "square_watermark": last}
@@ -150,18 +150,13 @@ def open_squares(index: IndexVersion, folder: Path | None) -> Squares | None:
     Raises:
         IndexFileError: the folder is damaged.
     """
-    if not are_wanted():
+    if not settings.CONTEXTVISION_SQUARES:
         return None
     model = index.model_version
     if folder is None or not index.square_count:
         # None when it was built: what came since is little, or an index of it is due.
         return Squares.from_rows(model)
     return Squares.load(model, folder / FOLDER, index.square_watermark).refreshed()
-
-
-def are_wanted() -> bool:
-    """Tell whether the settings want wide pictures to be looked at in squares."""
-    return bool(settings.CONTEXTVISION_SQUARES)
 
 
 def record_ids(square_ids: IdVector) -> IdVector:
@@ -180,7 +175,7 @@ def records_of_rows(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield what a store should hold of a model by ascending id, the squares first."""
     pictures = ImageEmbedding.objects.of_model(model).by_picture()
-    if not with_squares or not are_wanted():
+    if not with_squares or not settings.CONTEXTVISION_SQUARES:
         return pictures
     squares = SquareEmbedding.objects.of_model(model).by_square()
     return chain(((-number, vector) for number, vector in squares), pictures)

@@ -6,6 +6,7 @@ from functools import partial
 from operator import methodcaller
 
 import numpy as np
+from django.conf import settings
 from django.db.models import F
 
 from gallery.models import (
@@ -18,7 +19,7 @@ from gallery.models import (
 from gallery.vectors.base import IndexStore
 from gallery.vectors.errors import VectorStoreError
 from gallery.vectors.registry import store_of
-from gallery.vectors.squares import are_wanted, record_ids
+from gallery.vectors.squares import record_ids
 from mlcore.errors import IndexMismatchError
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def sync_version(index: IndexVersion, store: IndexStore) -> None:
             watermark=later[-1], count=F("count") + len(ids)
         )
         watermark = later[-1]
-    if are_wanted():
+    if settings.CONTEXTVISION_SQUARES:
         _sync_squares(index, store)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from django.conf import settings
 from django.core.checks import CheckMessage
 from numpy.typing import NDArray
 
@@ -18,7 +19,6 @@ from gallery.vectors.reconcile import fill
 from gallery.vectors.registry import Backend
 from gallery.vectors.sentences import CaptionLookup, kept_up, open_captions
 from gallery.vectors.squares import (
-    are_wanted,
     best_squares,
     picture_of,
     record_ids,
@@ -54,7 +54,8 @@ class ToyLookup:
         hits = [
             Hit(picture_of(key), float(vector @ query[0]))
             for key, vector in self.store.records(self.index)
-            if (allowed is None or picture_of(key) in allowed) and (key > 0 or are_wanted())
+            if (allowed is None or picture_of(key) in allowed)
+            and (key > 0 or settings.CONTEXTVISION_SQUARES)
         ]
         return best_squares(hits, k)
 
